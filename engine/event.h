@@ -43,7 +43,7 @@ enum ioe__event_stage {
 
 /* ioe_event.ioe__marks: the driver's. */
 #define IOE__MARK_STARTED 1u   /* has been staged once: its credit has been returned */
-#define IOE__MARK_TROUBLED 2u  /* came back from a request; later conflicting ones wait (law 6) */
+#define IOE__MARK_WATCHED 2u   /* later conflicting ones of its batch wait (law 6) */
 #define IOE__MARK_ALONE 4u     /* out of a split: never in a request with others again */
 #define IOE__MARK_WAITING 8u   /* a barrier that waits for earlier events */
 

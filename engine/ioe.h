@@ -170,7 +170,7 @@ struct ioe_event {
 	void *arg;             /* yours; the engine does not look at it */
 	void *buffer;          /* the data, or the array of struct iovec of readv and writev */
 	uint64_t length;       /* bytes; of readv and writev set at acceptance, to their sum */
-	uint64_t offset;       /* bytes from the start of the file; ignored where it cannot seek */
+	uint64_t offset; /* bytes from the start of the file; where it cannot seek, only for order */
 	int fd;
 	uint32_t flags;    /* IOE_EVENT_* */
 	uint8_t op;        /* IOE_OP_* */
@@ -373,9 +373,10 @@ int ioe_engine_stats(const struct ioe_engine *engine, struct ioe_stats *ret_stat
  * the engine instead of blocking, without running callbacks; before the engine has an owner
  * it blocks, so let a single thread that fills the channel first call ioe_engine_run(engine,
  * 0, 0) once.
- * Order: events are taken up in the order of acceptance, but those in flight together end in
- * any order, except that overlapping ones that were taken up together start in theirs. Use
- * callbacks or IOE_EVENT_BARRIER where order matters.
+ * Order: events in flight together run and end in any order. Those that the driver takes up
+ * together (one batch, for instance) and that overlap in one fd, one of them a write or a
+ * fallocate, run one after another in the order of acceptance. Which events are taken up together
+ * is a matter of timing between calls: use callbacks or IOE_EVENT_BARRIER where order matters.
  * Returns 0, or
  *   -EINVAL      malformed: engine or event NULL, unknown op or flag, buffer NULL, length 0,
  *                offset + length over INT64_MAX, n_iov 0 or over 1024 or not 0 where there is no

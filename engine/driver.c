@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT
+ * driver.c - the loop, the thread that runs it, and when it sleeps.
+ *
+ * Sleeping (the other half of channel.h's argument): a driver sleeps inside commit() only after it
+ * has read `command` (seen), found nothing to do, declared itself parked, and looked at the channel
+ * and at `command` once more. Whoever pushes or commands does so first and looks at `parked` after
+ * it, both seq_cst: one of the two sees the other.
+ *
+ * Spinning: before it sleeps, a driver may look for work for a while, if
+ *   - work has been coming soon: the moving average of the time it was without work, spun or
+ *     slept, is below spin_ns;
+ *   - and nobody else wants the CPU: a sched_yield() that took long has run another thread, and a
+ *     clock that jumps while spinning tells of preemption. Then the next sleeps do not spin.
+ *
+ * Invariants, Threads, Ownership: driver.h. */
+#include "engine/driver.h"
+
+#include "engine/context.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Records for fds: so many that when they run out, more than depth of them have an event that is
+ * in the kernel or could be (README.md, "Records"). */
+#define RECORDS_PER_DEPTH 2u
+#define RECORDS_EXTRA 64u
+/* Entries of the pool of iovecs for each unit of depth. */
+#define IOV_PER_DEPTH 64u
+
+/* A kernel that takes nothing is asked again after so long; one that has broken, too. */
+#define COMMIT_PAUSE_NS INT64_C(200000)
+#define BROKEN_PAUSE_NS IOE__NS_PER_MS
+
+/* A clock that jumped by more than this: somebody else has had the CPU. */
+#define PREEMPTED_NS INT64_C(5000)
+#define SPIN_BACKOFF 64u    /* sleeps without spinning after that */
+#define SPIN_LOOKS 16u      /* looks between two readings of the clock */
+#define IDLE_WEIGHT 8       /* of the moving average */
+#define IDLE_CAP_NS INT64_C(1000000)
+
+uint32_t ioe__driver_seen(const struct ioe__driver *driver)
+{
+	return __atomic_load_n(&driver->command, __ATOMIC_SEQ_CST);
+}
+
+void ioe__driver_command(struct ioe__driver *driver, uint32_t command)
+{
+	if (command == IOE__COMMAND_KICK)
+		__atomic_fetch_add(&driver->command, command, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_or(&driver->command, command, __ATOMIC_SEQ_CST);
+	ioe__channel_notify(&driver->channel);
+}
+
+bool ioe__driver_is_empty(const struct ioe__driver *driver)
+{
+	return driver->n_unfinished == 0 && driver->arrived == NULL &&
+	       driver->finished.first == NULL && !ioe__channel_has_work(&driver->channel);
+}
+
+/* ---- Time ---- */
+
+/* Account the time since the last stamp at the current in_flight. */
+static void stamp(struct ioe__driver *driver)
+{
+	const int64_t now = ioe__clock_ns();
+	const uint64_t elapsed = (uint64_t)(now - driver->now_ns);
+
+	driver->now_ns = now;
+	if (!driver->config.timing)
+		return;
+	ioe__count(&driver->counters.elapsed_ns, elapsed);
+	ioe__count(&driver->counters.in_flight_ns, elapsed * driver->in_flight);
+}
+
+static void note_idle(struct ioe__driver *driver, int64_t idle_ns)
+{
+	if (idle_ns > IDLE_CAP_NS)
+		idle_ns = IDLE_CAP_NS;
+	driver->idle_ns += (idle_ns - driver->idle_ns) / IDLE_WEIGHT;
+}
+
+static bool has_news(struct ioe__driver *driver, uint32_t seen)
+{
+	return ioe__channel_has_work(&driver->channel) || driver->ops->pending(driver->backend) ||
+	       ioe__driver_seen(driver) != seen;
+}
+
+/* Look for work for a while; true if there is some. */
+static bool spin(struct ioe__driver *driver, uint32_t seen)
+{
+	const int64_t spin_ns = (int64_t)driver->config.spin_ns;
+	int64_t start;
+	int64_t last;
+
+	if (spin_ns == 0 || driver->idle_ns >= spin_ns)
+		return false;
+	if (driver->spin_backoff > 0) {
+		driver->spin_backoff--;
+		return false;
+	}
+	start = ioe__clock_ns();
+	(void)sched_yield();
+	last = ioe__clock_ns();
+	if (last - start > PREEMPTED_NS) {
+		driver->spin_backoff = SPIN_BACKOFF;
+		return has_news(driver, seen);
+	}
+	while (last - start < spin_ns) {
+		int64_t now;
+
+		for (uint32_t i = 0; i < SPIN_LOOKS; i++) {
+			if (has_news(driver, seen)) {
+				note_idle(driver, ioe__clock_ns() - start);
+				return true;
+			}
+			ioe__cpu_relax();
+		}
+		now = ioe__clock_ns();
+		if (now - last > PREEMPTED_NS) {
+			driver->spin_backoff = SPIN_BACKOFF;
+			return false;
+		}
+		last = now;
+	}
+	return false;
+}
+
+/* ---- The loop ---- */
+
+/* How long this round may sleep: 0 if there is or may be something to do. */
+static int64_t may_sleep(const struct ioe__driver *driver, int64_t wait_ns, uint64_t n_finished)
+{
+	if (wait_ns == 0 || driver->counters.events_finished != n_finished)
+		return 0;
+	if (driver->n_free > 0 && driver->arrived != NULL)
+		return 0;
+	if (driver->delayed.first != NULL) {
+		int64_t due_ns = (int64_t)driver->delayed.first->ioe__due_ns - ioe__clock_ns();
+
+		if (due_ns < 1)
+			due_ns = 1;
+		if (wait_ns < 0 || due_ns < wait_ns)
+			wait_ns = due_ns;
+	}
+	return wait_ns;
+}
+
+static void give_up(struct ioe__driver *driver)
+{
+	driver->broken = true;
+	driver->failing = -EIO;
+	__atomic_store_n(driver->config.broken, 1, __ATOMIC_RELAXED);
+}
+
+/* Hand the staged requests to the kernel, and sleep there if there is nothing else to do. */
+static int commit(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
+{
+	int ret;
+
+	if (wait_ns != 0 && spin(driver, seen))
+		wait_ns = 0;
+	if (wait_ns != 0 && !ioe__channel_park(&driver->channel))
+		wait_ns = 0;
+	if (wait_ns == 0)
+		return driver->ops->commit(driver->backend, 0);
+
+	/* Parked: the second look at the commands (see the top). */
+	if (ioe__driver_seen(driver) != seen)
+		wait_ns = 0;
+	else
+		ioe__count(&driver->counters.parks, 1);
+	stamp(driver);
+	ret = driver->ops->commit(driver->backend, wait_ns);
+	ioe__channel_unpark(&driver->channel);
+	if (wait_ns != 0) {
+		const int64_t slept_at = driver->now_ns;
+
+		stamp(driver);
+		note_idle(driver, driver->now_ns - slept_at);
+	}
+	return ret;
+}
+
+static uint32_t reap(struct ioe__driver *driver)
+{
+	uint32_t n = driver->ops->reap(driver->backend, driver->completions, driver->reap_max);
+
+#ifdef IOE_TEST_SEAM
+	if (ioe__seam.on_reap != NULL && n > 0)
+		n = ioe__seam.on_reap(driver->completions, n, 2 * IOE__REAP_MAX);
+#endif
+	ioe__settle(driver, driver->completions, n);
+	return n;
+}
+
+/* Ask the backend, once, to end what the kernel has. */
+static void cancel(struct ioe__driver *driver)
+{
+	driver->cancelled = true;
+	for (uint32_t slot = 0; slot < driver->depth; slot++)
+		if (driver->requests[slot].state == IOE__REQUEST_STAGED)
+			driver->ops->cancel(driver->backend, &driver->requests[slot]);
+}
+
+uint32_t ioe__driver_run_callbacks(struct ioe__driver *driver)
+{
+	struct ioe__event_list list = driver->finished;
+	struct ioe_event *event;
+	uint32_t n = 0;
+
+	driver->finished = (struct ioe__event_list){ NULL, NULL };
+	ioe__context = IOE__CONTEXT_DRIVER;
+	while ((event = ioe__event_list_pop(&list)) != NULL) {
+		ioe__event_call(event);
+		n++;
+	}
+	ioe__context = IOE__CONTEXT_PLAIN;
+	if (n > 0)
+		ioe__work_owner_add_done(driver->config.account, n);
+	return n;
+}
+
+/* Finished events to where their callbacks run, and the account of those without one. */
+static void deliver(struct ioe__driver *driver)
+{
+	struct ioe__event_list *finished = &driver->finished;
+	const uint64_t n = driver->n_handed_over;
+
+	if (finished->first != NULL && driver->config.threading == IOE_THREADING_POOL) {
+		struct ioe__node *first = &finished->first->ioe__node;
+		struct ioe__node *last = &finished->last->ioe__node;
+
+		*finished = (struct ioe__event_list){ NULL, NULL };
+		ioe__workers_push(driver->config.workers, first, last);
+	} else if (finished->first != NULL && driver->config.threading == IOE_THREADING_INLINE) {
+		(void)ioe__driver_run_callbacks(driver);
+	}
+	if (n > 0) {
+		driver->n_handed_over = 0;
+		ioe__work_owner_add_done(driver->config.account, n);
+	}
+}
+
+void ioe__driver_step(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
+{
+	const uint64_t n_finished = driver->counters.events_finished;
+	int ret;
+
+	if ((seen & IOE__COMMAND_CANCEL) != 0 && driver->failing == 0)
+		driver->failing = -ECANCELED;
+	ioe__pending_absorb(driver);
+	if (driver->failing != 0)
+		ioe__pending_fail(driver);
+	else
+		ioe__pending_stage(driver);
+	if (driver->failing == -ECANCELED && !driver->cancelled)
+		cancel(driver);
+	ioe__channel_restore(&driver->channel, driver->n_restore);
+	driver->n_restore = 0;
+
+	ret = commit(driver, may_sleep(driver, wait_ns, n_finished), seen);
+	if (ret < 0 && ret != -EAGAIN && !driver->broken)
+		give_up(driver);
+	/* The kernel takes nothing and has nothing: let it be for a moment (P14). */
+	if (reap(driver) == 0 && ret < 0 && wait_ns != 0)
+		ioe__sleep_ns(driver->broken ? BROKEN_PAUSE_NS : COMMIT_PAUSE_NS);
+	if (driver->config.timing)
+		stamp(driver);
+	deliver(driver);
+}
+
+/* ---- Open and close ---- */
+
+static void wake_backend(void *arg)
+{
+	struct ioe__driver *driver = arg;
+
+	driver->ops->wake(driver->backend);
+}
+
+void ioe__driver_free(struct ioe__driver *driver)
+{
+	ioe__iovpool_deinit(&driver->iovpool);
+	ioe__order_deinit(&driver->order);
+	free(driver->plan_memory);
+	free(driver->completions);
+	free(driver->requests);
+	free(driver->free_slots);
+	free(driver);
+}
+
+/* Everything whose size is known once the backend has told its depth. */
+static int alloc_slots(struct ioe__driver *driver)
+{
+	const uint32_t depth = driver->depth;
+	uint32_t n_plan = driver->config.channel_capacity;
+	int ret;
+
+	n_plan = n_plan < IOE__PLAN_MAX ? n_plan : IOE__PLAN_MAX;
+	driver->free_slots = calloc(depth, sizeof(*driver->free_slots));
+	driver->requests = calloc(depth, sizeof(*driver->requests));
+	driver->completions = calloc(2 * IOE__REAP_MAX, sizeof(*driver->completions));
+	driver->plan_memory = aligned_alloc(
+		IOE__CACHE_LINE, (ioe__merge_memory_bytes(n_plan) + IOE__CACHE_LINE - 1) /
+					 IOE__CACHE_LINE * IOE__CACHE_LINE);
+	if (driver->free_slots == NULL || driver->requests == NULL ||
+	    driver->completions == NULL || driver->plan_memory == NULL)
+		return -ENOMEM;
+	ioe__merge_init(&driver->plan, driver->plan_memory, n_plan);
+	ret = ioe__order_init(&driver->order, RECORDS_PER_DEPTH * depth + RECORDS_EXTRA);
+	if (ret < 0)
+		return ret;
+	ret = ioe__iovpool_init(&driver->iovpool, IOV_PER_DEPTH * depth);
+	if (ret < 0)
+		return ret;
+	for (uint32_t slot = depth; slot > 0; slot--) {
+		driver->requests[slot - 1].slot = slot - 1;
+		driver->free_slots[driver->n_free++] = slot - 1;
+	}
+	return 0;
+}
+
+static uint32_t reap_max_of(const struct ioe__driver *driver)
+{
+	const uint32_t share = driver->depth / IOE__REAP_SHARE;
+
+	if (driver->config.threading == IOE_THREADING_POOL || share > IOE__REAP_MAX)
+		return IOE__REAP_MAX;
+	return share > IOE__REAP_MIN ? share : IOE__REAP_MIN;
+}
+
+static int open_backend(struct ioe__driver *driver)
+{
+	struct ioe__backend_config config = {
+		.depth = driver->config.depth_max,
+		.n_helpers = driver->config.n_helpers,
+		.driver = driver->config.index,
+		.other_thread = driver->config.threading == IOE_THREADING_NONE,
+		.counters = &driver->backend_counters,
+	};
+	int ret = ioe__backend_open(driver->config.backend, &config, driver->reason, &driver->ops,
+				    &driver->backend);
+
+	if (ret < 0)
+		return ret;
+	driver->depth = config.ret_depth;
+	driver->reap_max = reap_max_of(driver);
+	ret = alloc_slots(driver);
+	if (ret < 0) {
+		driver->ops->close(driver->backend);
+		driver->backend = NULL;
+	}
+	driver->now_ns = ioe__clock_ns();
+	return ret;
+}
+
+void ioe__driver_enable(struct ioe__driver *driver)
+{
+	if (driver->enabled)
+		return;
+	driver->enabled = true;
+	if (driver->ops->enable(driver->backend) < 0)
+		give_up(driver);
+}
+
+static void report_start(struct ioe__driver *driver, int ret)
+{
+	/* Release: pairs with the acquire in wait_for_start(). */
+	__atomic_store_n(&driver->started, ret < 0 ? (uint32_t)-ret + 1 : 1, __ATOMIC_RELEASE);
+	ioe__futex_wake(&driver->started, 1);
+}
+
+static int wait_for_start(struct ioe__driver *driver)
+{
+	uint32_t started;
+
+	while ((started = __atomic_load_n(&driver->started, __ATOMIC_ACQUIRE)) == 0)
+		(void)ioe__futex_wait(&driver->started, 0, -1);
+	return started == 1 ? 0 : -(int)(started - 1);
+}
+
+static void *thread_main(void *arg)
+{
+	struct ioe__driver *driver = arg;
+	int ret = open_backend(driver);
+
+	if (ret == 0) {
+		ret = driver->ops->enable(driver->backend);
+		if (ret < 0)
+			driver->ops->close(driver->backend);
+	}
+	report_start(driver, ret);
+	if (ret < 0)
+		return NULL;
+	for (;;) {
+		const uint32_t seen = ioe__driver_seen(driver);
+
+		/* After STOP nobody pushes any more: what is empty stays empty. */
+		if ((seen & IOE__COMMAND_STOP) != 0 && ioe__driver_is_empty(driver))
+			break;
+		ioe__driver_step(driver, -1, seen);
+	}
+	/* Whoever said STOP may still be on its way through the backend's wake(). */
+	while (__atomic_load_n(&driver->may_end, __ATOMIC_ACQUIRE) == 0)
+		(void)ioe__futex_wait(&driver->may_end, 0, -1);
+	driver->ops->close(driver->backend);
+	return NULL;
+}
+
+static int start_thread(struct ioe__driver *driver)
+{
+	char name[16] = "ioe-drv";
+	uint32_t index = driver->config.index;
+	size_t n = strlen(name);
+	int ret;
+
+	if (index >= 10)
+		name[n++] = (char)('0' + index / 10);
+	name[n] = (char)('0' + index % 10);
+	ret = ioe__thread_start(&driver->thread, name, thread_main, driver);
+	if (ret < 0)
+		return ret;
+	driver->has_thread = true;
+	return wait_for_start(driver);
+}
+
+int ioe__driver_open(const struct ioe__driver_config *config, struct ioe__driver **ret_driver)
+{
+	struct ioe__driver *driver = aligned_alloc(IOE__CACHE_LINE, sizeof(*driver));
+	int ret;
+
+	if (driver == NULL)
+		return -ENOMEM;
+	memset(driver, 0, sizeof(*driver));
+	driver->config = *config;
+	driver->idle_ns = IDLE_CAP_NS;
+	ioe__channel_init(&driver->channel, config->channel_capacity, wake_backend, driver);
+	if (config->threading == IOE_THREADING_NONE)
+		ret = open_backend(driver);
+	else
+		ret = start_thread(driver);
+	if (ret < 0) {
+		if (driver->has_thread)
+			(void)pthread_join(driver->thread, NULL);
+		ioe__driver_free(driver);
+		return ret;
+	}
+	*ret_driver = driver;
+	return 0;
+}
+
+void ioe__driver_stop(struct ioe__driver *driver)
+{
+	if (driver->has_thread) {
+		/* Release: pairs with the acquire at the end of thread_main(). */
+		__atomic_store_n(&driver->may_end, 1, __ATOMIC_RELEASE);
+		ioe__futex_wake(&driver->may_end, 1);
+		(void)pthread_join(driver->thread, NULL);
+	} else {
+		driver->ops->close(driver->backend);
+	}
+}

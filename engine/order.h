@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * order.h - what may start when: barriers (law 7), and overlaps behind trouble (law 6).
+ *
+ * For each fd number with unfinished events there is a record: a list of them in the order of
+ * arrival. A barrier may start when it is the first of its list. Records are found by hashing the
+ * fd; there are more of them than requests that can be in the kernel, so that when they run
+ * out, the driver has more to do than it may (README.md, "Records").
+ *
+ * An event is *watched* until it finishes if others of its batch conflict with it, or if it came
+ * back from a request unfinished (short, -EAGAIN, split). A later event of its batch that conflicts
+ * with it and has not been staged is held. So conflicting events run one after another, whatever
+ * order a backend's helpers or the device would have run them in.
+ *
+ * Invariants: an event is in the list of its fd from admit to finish; records with an empty list
+ *             are free.
+ * Threads:    the driver's only.
+ * Ownership:  events are borrowed; memory is allocated at init. */
+#ifndef IOE_ORDER_H
+#define IOE_ORDER_H
+
+#include "engine/event.h"
+
+struct ioe__record {
+	struct ioe_event *first; /* the oldest unfinished event of this fd */
+	struct ioe_event *last;
+	int fd;
+	uint16_t next; /* in the bucket, or in the list of free records */
+};
+
+struct ioe__order {
+	struct ioe__record *records; /* [1, n_records]; 0 means none */
+	uint16_t *buckets;
+	uint32_t bucket_mask;
+	uint32_t n_records;
+	uint16_t free;
+	uint16_t last; /* the record looked up last */
+	struct ioe_event *watched;   /* linked by ioe__again_next and _prev */
+	struct ioe__event_list held; /* in the order of arrival */
+};
+
+/* Records for n events of different fds at least. 0 or -ENOMEM; deinit takes a failed one too. */
+int ioe__order_init(struct ioe__order *order, uint32_t n);
+void ioe__order_deinit(struct ioe__order *order);
+
+/* Append the event to its fd's list. False: no record is free; try again when events have
+ * finished. Events without fd (nop) need none. */
+bool ioe__order_admit(struct ioe__order *order, struct ioe_event *event);
+
+/* Whether a barrier may start. */
+static inline bool ioe__order_is_first(const struct ioe_event *event)
+{
+	return event->ioe__fd_prev == NULL;
+}
+
+/* Take a finished event out. Returns a barrier that may start now, or NULL. */
+struct ioe_event *ioe__order_finish(struct ioe__order *order, struct ioe_event *event);
+
+/* Some event that waits as a barrier, or NULL (to cancel them all; O(records + events)). */
+struct ioe_event *ioe__order_find_waiting(const struct ioe__order *order);
+
+/* Watch an event from now on until it finishes. */
+void ioe__order_watch(struct ioe__order *order, struct ioe_event *event);
+
+/* Whether the event must be held: it conflicts with a watched or a held event of its batch. */
+bool ioe__order_must_hold(const struct ioe__order *order, const struct ioe_event *event);
+
+/* Move the held events that need no longer be to the end of list, and watch them. */
+void ioe__order_release(struct ioe__order *order, struct ioe__event_list *list);
+
+#endif
