@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT
+ * process.c - see process.h. */
+#include "tests/lib/process.h"
+#include "tests/lib/fail.h"
+
+#include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_S 10
+
+static uint32_t count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	uint32_t n = 0;
+
+	must(dir != NULL, "%s: %s", path, strerror(errno));
+	for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+uint32_t process_n_threads(void)
+{
+	return count_entries("/proc/self/task");
+}
+
+uint32_t process_n_fds(void)
+{
+	return count_entries("/proc/self/fd") - 1;
+}
+
+/* The number behind "key" in a file of /proc, in base base. */
+static bool read_number(const char *path, const char *key, int base, uint64_t *ret_number)
+{
+	char line[512];
+	bool found = false;
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), file) != NULL) {
+		if (strncmp(line, key, strlen(key)) != 0)
+			continue;
+		*ret_number = strtoull(line + strlen(key), NULL, base);
+		found = true;
+	}
+	fclose(file);
+	return found;
+}
+
+uint64_t process_resident_bytes(void)
+{
+	uint64_t kib;
+
+	must(read_number("/proc/self/status", "VmRSS:", 10, &kib), "no VmRSS");
+	return kib * 1024;
+}
+
+uint64_t system_aio_nr(void)
+{
+	uint64_t n = 0;
+
+	/* No such file: a kernel without AIO. */
+	(void)read_number("/proc/sys/fs/aio-nr", "", 10, &n);
+	return n;
+}
+
+uint64_t process_cpu_ns(void)
+{
+	struct rusage usage;
+
+	must_sys(getrusage(RUSAGE_SELF, &usage));
+	return ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) * 1000000000 +
+	       ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) * 1000;
+}
+
+int64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void read_name(const char *tid, char *ret_name, size_t size)
+{
+	char path[320];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/comm", tid);
+	file = fopen(path, "re");
+	ret_name[0] = '\0';
+	if (file == NULL)
+		return;
+	if (fgets(ret_name, (int)size, file) != NULL)
+		ret_name[strcspn(ret_name, "\n")] = '\0';
+	fclose(file);
+}
+
+uint32_t process_threads(struct thread_info *ret_threads, uint32_t n)
+{
+	DIR *dir = opendir("/proc/self/task");
+	uint32_t found = 0;
+
+	must(dir != NULL, "/proc/self/task: %s", strerror(errno));
+	for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+		char path[320];
+		struct thread_info *info = &ret_threads[found];
+
+		if (entry->d_name[0] == '.')
+			continue;
+		found++;
+		if (found > n)
+			continue;
+		info->tid = atoi(entry->d_name);
+		info->signals_blocked = 0;
+		read_name(entry->d_name, info->name, sizeof(info->name));
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status", entry->d_name);
+		(void)read_number(path, "SigBlk:", 16, &info->signals_blocked);
+	}
+	closedir(dir);
+	return found;
+}
+
+static void pause_briefly(void)
+{
+	const struct timespec ms = { 0, 1000000 };
+
+	nanosleep(&ms, NULL);
+}
+
+bool process_wait_threads(uint32_t n)
+{
+	const int64_t give_up_ns = clock_now_ns() + WAIT_S * INT64_C(1000000000);
+
+	while (process_n_threads() != n) {
+		if (clock_now_ns() > give_up_ns)
+			return false;
+		pause_briefly();
+	}
+	return true;
+}
+
+bool thread_wait_asleep(pid_t tid)
+{
+	const int64_t give_up_ns = clock_now_ns() + WAIT_S * INT64_C(1000000000);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	for (;;) {
+		char line[256] = "";
+		const char *state;
+		FILE *file = fopen(path, "re");
+
+		if (file == NULL)
+			return false;
+		state = fgets(line, sizeof(line), file);
+		fclose(file);
+		/* "tid (name) S ..."; names here hold no parenthesis. */
+		state = state != NULL ? strrchr(line, ')') : NULL;
+		if (state != NULL && state[1] == ' ' && state[2] == 'S')
+			return true;
+		if (clock_now_ns() > give_up_ns)
+			return false;
+		pause_briefly();
+	}
+}
+
+bool process_forbid(int error, const int *numbers, uint32_t n)
+{
+	struct sock_filter filter[2 * 16 + 2];
+	struct sock_fprog program = { .filter = filter };
+	uint32_t k = 0;
+
+	must(n <= 16, "too many system calls to forbid");
+	filter[k++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						   offsetof(struct seccomp_data, nr));
+	for (uint32_t i = 0; i < n; i++) {
+		filter[k++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							   (uint32_t)numbers[i], 0, 1);
+		filter[k++] = (struct sock_filter)BPF_STMT(
+			BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((uint32_t)error & SECCOMP_RET_DATA));
+	}
+	filter[k++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	program.len = (unsigned short)k;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * random.c - see random.h: splitmix64. */
+#include "tests/lib/random.h"
+#include "tests/lib/fail.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static uint64_t seed;
+
+static void choose(void)
+{
+	const char *given = getenv("IOE_SEED");
+
+	if (given != NULL && given[0] != '\0')
+		seed = strtoull(given, NULL, 0);
+	else
+		must_sys(getrandom(&seed, sizeof(seed), 0));
+	fprintf(stderr, "IOE_SEED=%llu\n", (unsigned long long)seed);
+}
+
+uint64_t random_seed(void)
+{
+	pthread_once(&once, choose);
+	return seed;
+}
+
+struct random random_open(uint64_t stream)
+{
+	struct random random = { random_seed() ^ (stream * UINT64_C(0xd1342543de82ef95)) };
+
+	random_next(&random);
+	return random;
+}
+
+uint64_t random_next(struct random *random)
+{
+	uint64_t z = random->state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+uint64_t random_below(struct random *random, uint64_t limit)
+{
+	return random_next(random) % limit;
+}
+
+uint64_t random_between(struct random *random, uint64_t low, uint64_t high)
+{
+	return low + random_below(random, high - low + 1);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * random.h - numbers that can be had again: IOE_SEED=... replays what a test printed.
+ * Invariants: one seed, one sequence.
+ * Threads:    a struct random belongs to one thread.
+ * Ownership:  the caller's. */
+#ifndef IOE_TESTS_RANDOM_H
+#define IOE_TESTS_RANDOM_H
+
+#include <stdint.h>
+
+struct random {
+	uint64_t state;
+};
+
+/* IOE_SEED, or a new seed; printed on stderr the first time it is asked for. */
+uint64_t random_seed(void);
+/* A sequence of its own for each stream number. */
+struct random random_open(uint64_t stream);
+uint64_t random_next(struct random *random);
+/* In [0, limit); limit > 0. */
+uint64_t random_below(struct random *random, uint64_t limit);
+/* In [low, high]. */
+uint64_t random_between(struct random *random, uint64_t low, uint64_t high);
+
+#endif

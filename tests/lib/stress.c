@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * stress.c - see stress.h. */
+#include "tests/lib/stress.h"
+#include "tests/check.h"
+#include "tests/lib/fail.h"
+#include "tests/lib/process.h"
+
+#include <stdarg.h>
+
+const char *const stress_backends[4] = { "auto", "uring", "aio", "threads" };
+const char *const stress_threadings[3] = { "pool", "inline", "none" };
+
+static const char *only;
+static char current[128];
+static int64_t started_ns;
+static uint32_t n_run, n_skipped;
+
+void stress_begin(int argc, char **argv)
+{
+	support_is_program = true;
+	only = argc > 1 ? argv[1] : NULL;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+int stress_end(void)
+{
+	printf("%u scenarios run, %u skipped\n", n_run, n_skipped);
+	return n_run > 0 ? 0 : 77;
+}
+
+uint64_t stress_scaled(uint64_t n)
+{
+	const char *text = getenv("IOE_STRESS_PERCENT");
+	double percent = CHECK_SANITIZED ? 4 : 100;
+	uint64_t scaled;
+
+	if (text != NULL && text[0] != '\0')
+		percent = strtod(text, NULL);
+	scaled = (uint64_t)((double)n * percent / 100);
+	return scaled > 0 ? scaled : 1;
+}
+
+bool stress_scenario(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(current, sizeof(current), format, args);
+	va_end(args);
+	started_ns = clock_now_ns();
+	return only == NULL || strstr(current, only) != NULL;
+}
+
+void stress_done(uint64_t n, const char *unit)
+{
+	const double seconds = (double)(clock_now_ns() - started_ns) / 1e9;
+
+	n_run++;
+	printf("%-44s %9llu %s in %6.2f s, %10.0f/s\n", current, (unsigned long long)n, unit,
+	       seconds, seconds > 0 ? (double)n / seconds : 0);
+}
+
+void stress_skipped(const char *reason)
+{
+	n_skipped++;
+	printf("%-44s skipped: %s\n", current, reason);
+}
+
+bool stress_open(const struct ioe_config *config, struct ioe_engine **ret_engine)
+{
+	const int ret = ioe_engine_open(config, ret_engine);
+
+	if (ret == -ENOSYS || ret == -EPERM || ret == -EACCES) {
+		stress_skipped("the backend is not available here");
+		return false;
+	}
+	must(ret == 0, "%s: ioe_engine_open: %s", current, strerror(-ret));
+	return true;
+}

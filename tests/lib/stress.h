@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * stress.h - what the stress programs share: scaled counts, scenarios by name, engines.
+ * A stress program is PROGRAM [SUBSTRING]: it runs the scenarios whose name holds the substring,
+ * prints a line for each, and exits with 0, with 1 on failure, with 77 when nothing could be run.
+ * Environment: IOE_STRESS_PERCENT scales every count (100; under a sanitizer 4), IOE_SEED.
+ * Invariants: none.
+ * Threads:    main.
+ * Ownership:  none. */
+#ifndef IOE_TESTS_STRESS_H
+#define IOE_TESTS_STRESS_H
+
+#include "engine/ioe.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* First thing in main(). */
+void stress_begin(int argc, char **argv);
+/* Last thing in main(): the exit status. */
+int stress_end(void);
+
+/* n by IOE_STRESS_PERCENT, at least 1. */
+uint64_t stress_scaled(uint64_t n);
+
+/* Whether to run the scenario; remembers its name and the time. */
+bool stress_scenario(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* It has been run: print its name, how many things were done, and how fast. */
+void stress_done(uint64_t n, const char *unit);
+/* It could not be run here. */
+void stress_skipped(const char *reason);
+
+extern const char *const stress_backends[4];   /* by IOE_BACKEND_* */
+extern const char *const stress_threadings[3]; /* by IOE_THREADING_* */
+
+/* Open, or fail; false if the backend is not available here (and says so). */
+bool stress_open(const struct ioe_config *config, struct ioe_engine **ret_engine);
+
+#endif
