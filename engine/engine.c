@@ -161,6 +161,7 @@ int ioe_engine_open(const struct ioe_config *config, struct ioe_engine **ret_eng
 		return -ENOMEM;
 	memset(engine, 0, sizeof(*engine));
 	engine->config = resolved;
+	engine->opener = ioe__thread_number();
 	engine->account.run = run_callback;
 	ret = open_workers(engine);
 	if (ret == 0)

@@ -15,6 +15,7 @@ struct ioe_engine {
 	struct ioe_workers *workers;
 	bool owns_workers;
 	uint32_t n_drivers;
+	uint64_t opener; /* ioe__thread_number() of the thread that opened it */
 	struct ioe__driver *drivers[IOE__DRIVERS_MAX];
 
 	/* Events whose callback has returned or whose waiter has been served. */

@@ -72,8 +72,9 @@ enum {
 	IOE_THREADING_INLINE = 1, /* driver threads; callbacks on the driver threads themselves */
 	/* No driver and no callback threads: one thread of yours, the owner, drives the engine by
 	 * ioe_engine_run() and its callbacks run there. The owner is the first thread that calls
-	 * ioe_engine_run(), ioe_wait(), ioe_engine_drain() or ioe_engine_close(); for another
-	 * thread these are -EBUSY ever after. Any thread may submit. Helpers may exist. */
+	 * ioe_engine_run(), ioe_wait(), ioe_engine_drain() or ioe_engine_close(), or the one that
+	 * opened it, when its ioe_submit() finds the channel full before that; for another thread
+	 * these calls are -EBUSY ever after. Any thread may submit. Helpers may exist. */
 	IOE_THREADING_NONE = 2,
 };
 
@@ -370,9 +371,8 @@ int ioe_engine_stats(const struct ioe_engine *engine, struct ioe_stats *ret_stat
  * an error means refused, leads to none, and leaves the event's public part as it was.
  * Any thread, also in callbacks. Blocks while the driver's channel is full (never in a callback
  * of any engine, which goes beyond the capacity instead). NONE: on the owner's thread it drives
- * the engine instead of blocking, without running callbacks; before the engine has an owner
- * it blocks, so let a single thread that fills the channel first call ioe_engine_run(engine,
- * 0, 0) once.
+ * the engine instead of blocking, without running callbacks; the thread that opened the engine
+ * becomes the owner by that, if there is none yet. On other threads it blocks until there is room.
  * Order: events in flight together run and end in any order. Those that the driver takes up
  * together (one batch, for instance) and that overlap in one fd, one of them a write or a
  * fallocate, run one after another in the order of acceptance. Which events are taken up together

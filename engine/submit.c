@@ -165,9 +165,17 @@ static int64_t submit_some(struct ioe_engine *engine, struct ioe_event *const ev
 	return submit_to_one(engine->drivers[d], events, 1, how);
 }
 
-/* NONE, on the owner's thread: drive instead of sleeping, without callbacks. */
-static int64_t submit_driving(struct ioe_engine *engine, struct ioe_event *const events[],
-			      uint32_t n)
+/* NONE: whether the calling thread may drive. A single thread that fills the channel before it has
+ * ever run the engine must not wait for an owner who never comes: the thread that opened it becomes
+ * the owner here, if there is none. */
+static bool may_drive(struct ioe_engine *engine)
+{
+	return ioe__engine_is_owner(engine) ||
+	       (engine->opener == ioe__thread_number() && ioe__engine_own(engine) == 0);
+}
+
+/* NONE: on the owner's thread drive instead of sleeping, without callbacks. */
+static int64_t submit_none(struct ioe_engine *engine, struct ioe_event *const events[], uint32_t n)
 {
 	struct ioe__driver *driver = engine->drivers[0];
 
@@ -177,6 +185,8 @@ static int64_t submit_driving(struct ioe_engine *engine, struct ioe_event *const
 
 		if (k != -EAGAIN)
 			return k;
+		if (!may_drive(engine))
+			return submit_some(engine, events, n, IOE__RESERVE_WAIT);
 		ioe__driver_step(driver, -1, seen);
 	}
 }
@@ -204,8 +214,8 @@ static int64_t submit(struct ioe_engine *engine, struct ioe_event *const events[
 			k = submit_some(engine, rest, n_rest, IOE__RESERVE_TRY);
 		else if (ioe__in_callback())
 			k = submit_some(engine, rest, n_rest, IOE__RESERVE_FORCE);
-		else if (ioe__engine_is_none(engine) && ioe__engine_is_owner(engine))
-			k = submit_driving(engine, rest, n_rest);
+		else if (ioe__engine_is_none(engine))
+			k = submit_none(engine, rest, n_rest);
 		else
 			k = submit_some(engine, rest, n_rest, IOE__RESERVE_WAIT);
 		if (k < 0)

@@ -258,3 +258,21 @@ Test(none, run_is_for_engines_without_threads)
 	check_eq(ioe_engine_run(engine, 1, -1), -EINVAL);
 	check_eq(ioe_engine_close(engine, IOE_CLOSE_DRAIN), 0);
 }
+
+NONE_TEST(none, the_opener_may_fill_the_channel_before_it_has_run_the_engine)
+{
+	enum { N = 20 };
+	struct ioe_config config = rig_config(rig);
+	struct job *jobs = rig_jobs(rig, N);
+
+	config.depth_max = 1;
+	config.channel_capacity = 1;
+	rig_open(rig, &config);
+	for (uint32_t i = 0; i < N; i++) {
+		ioe_prep_nop(&jobs[i].event);
+		rig_submit(rig, &jobs[i]);
+	}
+	/* Driven, but not by its callbacks: those run in our own calls only. */
+	check_eq(rig_count(rig), 0);
+	rig_wait_all(rig);
+}
