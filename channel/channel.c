@@ -16,6 +16,10 @@
 #define GATE_CLOSING (UINT64_C(1) << 23)
 #define GATE_COUNT_SHIFT 24
 
+/* A sleeping producer looks for room by itself so often: a driver that is in a long callback may
+ * have credit that it has not announced. */
+#define ROOM_POLL_NS (10 * IOE__NS_PER_MS)
+
 /* How long close sleeps between looks for producers that are still inside. */
 #define LEFT_POLL_NS INT64_C(20000)
 
@@ -62,6 +66,8 @@ static const struct ck_ec_ops ec_ops = {
 
 /* Advanced by the driver and by close: more than one producer of the event count. */
 static const struct ck_ec_mode ec_mode = { .ops = &ec_ops, .single_producer = false };
+
+static const struct timespec room_poll = { .tv_nsec = ROOM_POLL_NS };
 
 void ioe__channel_init(struct ioe__channel *channel, uint32_t capacity, void (*wake)(void *arg),
 		       void *wake_arg)
@@ -144,13 +150,15 @@ int64_t ioe__channel_reserve(struct ioe__channel *channel, uint32_t n, enum ioe_
 	for (;;) {
 		/* C3: the value is read before the look; an advance after it ends the wait. */
 		const uint32_t seen = ck_ec32_value(&channel->room);
+		struct timespec deadline;
 
 		k = take_room(channel, n, 0);
 		if (k < 0)
 			ioe__channel_leave(channel);
 		if (k != 0)
 			return k;
-		(void)ck_ec32_wait(&channel->room, &ec_mode, seen, NULL);
+		(void)ck_ec_deadline(&deadline, &ec_mode, &room_poll);
+		(void)ck_ec32_wait(&channel->room, &ec_mode, seen, &deadline);
 	}
 }
 
@@ -235,6 +243,18 @@ void ioe__channel_restore(struct ioe__channel *channel, uint64_t n)
 			 (__atomic_load_n(&channel->restored, __ATOMIC_RELAXED) + n) &
 				 IOE__CHANNEL_COUNT_MASK,
 			 __ATOMIC_SEQ_CST);
+	/* Waking all sleepers for each event that has been started would have them sleep again at
+	 * once: 16 producers of single events did 0.29 M/s so. */
+	channel->n_unannounced += n;
+	if (2 * channel->n_unannounced >= channel->capacity)
+		ioe__channel_announce(channel);
+}
+
+void ioe__channel_announce(struct ioe__channel *channel)
+{
+	if (channel->n_unannounced == 0)
+		return;
+	channel->n_unannounced = 0;
 	ck_ec32_inc(&channel->room, &ec_mode);
 }
 

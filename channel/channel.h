@@ -36,7 +36,8 @@ struct ioe__channel {
 
 	/* The driver writes, producers read. */
 	uint64_t restored IOE__ALIGNED_LINE; /* credit returned so far, free-running, 40 bits */
-	struct ck_ec32 room;                 /* advanced whenever credit has been returned */
+	struct ck_ec32 room;                 /* advanced when returned credit is announced */
+	uint64_t n_unannounced;              /* the driver's own */
 
 	uint32_t parked IOE__ALIGNED_LINE; /* the driver sleeps, or is about to */
 	uint64_t n_wakes;
@@ -69,8 +70,14 @@ void ioe__channel_leave(struct ioe__channel *channel);
 /* Everything that is there, oldest first, linked, NULL at the end; or NULL. */
 struct ioe__node *ioe__channel_take(struct ioe__channel *channel);
 
-/* Return credit for n events that have been started. */
+/* Return credit for n events that have been started. Producers that come by see it at once; those
+ * that sleep are woken when it is announced, which happens here when half of the capacity has
+ * come together. */
 void ioe__channel_restore(struct ioe__channel *channel, uint64_t n);
+
+/* Wake the sleeping producers if credit has been returned since the last time. The driver does so
+ * before it sleeps, and when a round has brought nothing new. */
+void ioe__channel_announce(struct ioe__channel *channel);
 
 /* Declare that the driver will sleep. True: it may, and the next push or notify will call wake().
  * False: there is something to take; it is not parked. After true the driver looks at whatever

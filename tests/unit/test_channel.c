@@ -252,6 +252,8 @@ static uint32_t consume(struct world *world, uint32_t *ret_out_of_order)
 		struct ioe__node *node = ioe__channel_take(&world->channel);
 		uint32_t taken = 0;
 
+		if (node == NULL)
+			ioe__channel_announce(&world->channel);
 		if (node == NULL && ioe__channel_park(&world->channel)) {
 			while (sem_wait(&world->woken) != 0)
 				;
