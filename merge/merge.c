@@ -23,7 +23,6 @@
 #define NONE          IOE__MERGE_NONE
 #define CAPACITY_MAX  (UINT32_C(1) << IOE__MERGE_INDEX_BITS)
 #define IOV_COUNT_MAX 1024 /* IOV_MAX, UIO_MAXIOV of the kernel */
-#define FILTER_BITS   16   /* an event, at least; twice */
 /* Open groups that are tried for an event, of those that end where it begins: more than one only
  * if the batch reads the same bytes several times. */
 #define JOIN_TRIES_MAX 64
@@ -83,22 +82,26 @@ bool ioe__merge_conflict(const struct ioe_event *a, const struct ioe_event *b)
 	       b->offset < range_end(a);
 }
 
+bool ioe__merge_range(const struct ioe_event *event, uint64_t *ret_low, uint64_t *ret_high)
+{
+	if (!has_range(event))
+		return false;
+	*ret_low = event->offset;
+	*ret_high = range_end(event);
+	return true;
+}
+
+bool ioe__merge_changes(const struct ioe_event *event)
+{
+	return changes_file(event);
+}
+
 uint32_t ioe__merge_n_buffers(const struct ioe_event *event)
 {
 	return event->n_iov != 0 ? event->n_iov : 1;
 }
 
 /* ---- The plan ------------------------------------------------------------------------ */
-
-/* Bits of the filter for n events: a power of two, from 64 on. */
-static uint64_t filter_bits(uint32_t n)
-{
-	uint64_t bits = 64;
-
-	while (bits < (uint64_t)n * FILTER_BITS)
-		bits *= 2;
-	return bits;
-}
 
 static size_t place(size_t *at, size_t n, size_t size)
 {
@@ -118,7 +121,8 @@ static size_t lay_out(struct ioe__merge_plan *plan, uint8_t *memory, size_t capa
 	size_t scratch = place(&at, 2 * capacity, sizeof(plan->scratch[0]));
 	size_t tree = place(&at, 4 * capacity, sizeof(plan->tree[0]));
 	size_t traits = place(&at, IOE__MERGE_TRAITS_MAX, sizeof(plan->traits[0]));
-	size_t filter = place(&at, 2 * filter_bits((uint32_t)capacity) / 64, sizeof(uint64_t));
+	size_t filter =
+		place(&at, 2 * ioe__merge_filter_bits((uint32_t)capacity) / 64, sizeof(uint64_t));
 	size_t links = place(&at, 2 * capacity, sizeof(uint32_t));
 	size_t order = place(&at, capacity, sizeof(uint32_t));
 	size_t counts = place(&at, capacity + 1, sizeof(uint32_t));
@@ -161,6 +165,7 @@ void ioe__merge_reset(struct ioe__merge_plan *plan)
 	plan->n_mergeable = 0;
 	plan->n_changes = 0;
 	plan->n_traits = 0;
+	plan->length_max = 0;
 	plan->cursor = 0;
 	plan->by_rank = false;
 }
@@ -209,6 +214,8 @@ void ioe__merge_add(struct ioe__merge_plan *plan, struct ioe_event *event)
 	item->has_range = has_range(event);
 	item->changes = changes_file(event);
 	item->contested = false;
+	if (item->has_range && item->end - item->start > plan->length_max)
+		plan->length_max = item->end - item->start;
 	plan->n_mergeable += item->class != 0;
 	plan->n_changes += item->changes;
 	plan->n++;
@@ -217,20 +224,17 @@ void ioe__merge_add(struct ioe__merge_plan *plan, struct ioe_event *event)
 
 /* ---- Forming ------------------------------------------------------------------------- */
 
-/* The hash that starts and ends of ranges meet in. Odd constants of 64 random bits: the upper
- * bits of the product depend on all bits of the factors. */
-static uint64_t hash_place(const struct ioe__merge_item *item, uint64_t offset)
+/* Where starts and ends of ranges meet. */
+static uint64_t hash_end(const struct ioe__merge_item *item, uint64_t offset)
 {
-	uint64_t key = (uint64_t)(uint32_t)item->event->fd << 10 | item->class;
-
-	return (offset + key * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
+	return ioe__merge_hash((uint64_t)(uint32_t)item->event->fd << 10 | item->class, offset);
 }
 
 /* Fill keys with the mergeable items that may have a neighbour; returns how many. Events that
  * have one are all among them; of the others, some 1 of 8. */
 static uint32_t find_candidates(struct ioe__merge_plan *plan)
 {
-	const uint64_t bits = filter_bits(plan->n);
+	const uint64_t bits = ioe__merge_filter_bits(plan->n);
 	const int shift = 64 - __builtin_ctzll(bits);
 	uint64_t *starts = plan->filter;
 	uint64_t *ends = plan->filter + bits / 64;
@@ -239,8 +243,8 @@ static uint32_t find_candidates(struct ioe__merge_plan *plan)
 	memset(plan->filter, 0, bits / 64 * 2 * sizeof(uint64_t));
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct ioe__merge_item *item = &plan->items[i];
-		uint64_t start = hash_place(item, item->start) >> shift;
-		uint64_t end = hash_place(item, item->end) >> shift;
+		uint64_t start = hash_end(item, item->start) >> shift;
+		uint64_t end = hash_end(item, item->end) >> shift;
 
 		if (item->class == 0)
 			continue;
@@ -249,8 +253,8 @@ static uint32_t find_candidates(struct ioe__merge_plan *plan)
 	}
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct ioe__merge_item *item = &plan->items[i];
-		uint64_t start = hash_place(item, item->start) >> shift;
-		uint64_t end = hash_place(item, item->end) >> shift;
+		uint64_t start = hash_end(item, item->start) >> shift;
+		uint64_t end = hash_end(item, item->end) >> shift;
 
 		plan->keys[n] = ioe__merge_key(item->event->fd, item->class, item->start, i, false);
 		n += item->class != 0 && ((starts[end / 64] >> end % 64 & 1) != 0 ||
@@ -303,23 +307,33 @@ static bool fits(const struct ioe__merge_item *group, const struct ioe__merge_it
 	       group->n_buffers + item->n_buffers <= limits->iov_max;
 }
 
-/* Take from the groups that end where item k begins one that it fits, else NONE. They are linked
- * from links[2k + 1] on, each at its first item, by links[2 * first]. */
-static uint32_t take_group_for(struct ioe__merge_plan *plan, uint32_t k, uint32_t *waiting,
+/* The groups that end where an item begins, for the first of the items at that place: a list of
+ * their first items. */
+static uint32_t *waiting_at(const struct ioe__merge_plan *plan, uint32_t i)
+{
+	return &plan->links[2 * (size_t)i];
+}
+
+/* The next in the list that a group, named by its first item, is in. */
+static uint32_t *waiting_next(const struct ioe__merge_plan *plan, uint32_t first)
+{
+	return &plan->links[2 * (size_t)first + 1];
+}
+
+/* Take a group that item k fits out of the list, else NONE. */
+static uint32_t take_group_for(const struct ioe__merge_plan *plan, uint32_t k, uint32_t *list,
 			       const struct ioe__merge_limits *limits)
 {
-	uint32_t *link = waiting;
-
 	if (plan->items[k].event->done != 0)
 		return NONE;
-	for (uint32_t tries = 0; *link != NONE && tries < JOIN_TRIES_MAX; tries++) {
-		uint32_t group = *link;
+	for (uint32_t tries = 0; *list != NONE && tries < JOIN_TRIES_MAX; tries++) {
+		const uint32_t first = *list;
 
-		if (fits(&plan->items[group], &plan->items[k], limits)) {
-			*link = plan->links[2 * group];
-			return group;
+		if (fits(&plan->items[first], &plan->items[k], limits)) {
+			*list = *waiting_next(plan, first);
+			return first;
 		}
-		link = &plan->links[2 * group];
+		list = waiting_next(plan, first);
 	}
 	return NONE;
 }
@@ -349,29 +363,28 @@ static void join(struct ioe__merge_plan *plan, const struct ioe__merge_limits *l
 	const struct ioe__merge_key *keys = plan->keys;
 
 	for (uint32_t k = from; k < to; k++)
-		plan->links[2 * ioe__merge_key_index(&keys[k]) + 1] = NONE;
+		*waiting_at(plan, ioe__merge_key_index(&keys[k])) = NONE;
 	for (uint32_t here = from, behind; here < to; here = behind) {
-		uint32_t *waiting = &plan->links[2 * ioe__merge_key_index(&keys[here]) + 1];
+		uint32_t *waiting = waiting_at(plan, ioe__merge_key_index(&keys[here]));
 
 		for (behind = here + 1; behind < to; behind++)
 			if (!ioe__merge_key_same_place(&keys[behind], &keys[here]))
 				break;
 		for (uint32_t k = here; k < behind; k++) {
-			uint32_t i = ioe__merge_key_index(&keys[k]);
+			const uint32_t i = ioe__merge_key_index(&keys[k]);
+			const uint32_t successor = find_successor(plan, i, behind, to);
 			uint32_t first = take_group_for(plan, i, waiting, limits);
-			uint32_t successor = find_successor(plan, i, behind, to);
+			uint32_t *there;
 
 			if (first == NONE)
 				first = i;
 			else
 				append(plan, first, i);
-			if (successor < to) {
-				uint32_t *there =
-					&plan->links[2 * ioe__merge_key_index(&keys[successor]) + 1];
-
-				plan->links[2 * first] = *there;
-				*there = first;
-			}
+			if (successor == to)
+				continue;
+			there = waiting_at(plan, ioe__merge_key_index(&keys[successor]));
+			*waiting_next(plan, first) = *there;
+			*there = first;
 		}
 	}
 }

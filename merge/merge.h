@@ -7,8 +7,10 @@
  * Invariants: every event of the batch is in exactly one group; no group exceeds the limits but a
  *             single event that exceeds them alone; the events of a group are adjacent, in the
  *             order of their offsets, and agree in the merge key (fd, read or write, flags,
- *             rw_flags, ioprio, lane); two conflicting events (overlapping, one a write) are in
- *             different groups, and the group of the earlier one is taken first.
+ *             rw_flags, ioprio, lane); two conflicting events (overlapping, one a write or
+ *             fallocate) are in different groups, and the group of the earlier one is taken first;
+ *             no two groups could be one, but for limits and that order (README.md has the exact
+ *             rule).
  * Threads:    none; one plan belongs to one driver. No IO, no allocation after init.
  * Ownership:  events are borrowed between add and take; only their node.next is written, by
  *             take. */
@@ -47,10 +49,11 @@ struct ioe__merge_plan {
 	struct ioe__merge_key *scratch;   /* 2 * capacity */
 	struct ioe__merge_node *tree;     /* 4 * capacity */
 	struct ioe__merge_traits *traits; /* those met in this batch */
-	uint64_t *filter; /* bits: a group begins, or ends, at what hashes to this */
-	uint32_t *links;  /* 2 * capacity */
-	uint32_t *order;  /* indexes of items in the order of leaving, if by_rank */
-	uint32_t *counts; /* capacity + 1 */
+	uint64_t *filter;    /* bits: some range has an end, or a granule, that hashes here */
+	uint64_t length_max; /* of the ranges in this batch */
+	uint32_t *links;     /* 2 * capacity */
+	uint32_t *order;     /* indexes of items in the order of leaving, if by_rank */
+	uint32_t *counts;    /* capacity + 1 */
 	uint32_t capacity;
 	uint32_t n;           /* events in the batch */
 	uint32_t n_mergeable; /* of those, by their flags */
@@ -64,7 +67,8 @@ struct ioe__merge_plan {
 /* Bytes of memory a plan for batches of up to capacity events needs. */
 size_t ioe__merge_memory_bytes(uint32_t capacity);
 
-/* Set up a plan in memory (ioe__merge_memory_bytes(capacity), aligned to 64). */
+/* Set up a plan in memory (ioe__merge_memory_bytes(capacity), aligned to 64). capacity in
+ * [1, 2^23]. */
 void ioe__merge_init(struct ioe__merge_plan *plan, void *memory, uint32_t capacity);
 
 /* Begin a new batch; the old one must have been taken whole. */
@@ -73,18 +77,28 @@ void ioe__merge_reset(struct ioe__merge_plan *plan);
 /* Add an event to the batch, in the order of arrival. The caller keeps n <= capacity. */
 void ioe__merge_add(struct ioe__merge_plan *plan, struct ioe_event *event);
 
-/* Form the groups. O(n log n) unless events conflict. */
+/* Form the groups. O(n log n), conflicts or not; O(n), some nanoseconds an event, where no events
+ * are adjacent. limits above what the kernel takes (0x7ffff000 bytes, 1024 buffers) are lowered to
+ * it; bytes_max 0 or events_max 1: every event is a group, in the order of arrival. */
 void ioe__merge_form(struct ioe__merge_plan *plan, const struct ioe__merge_limits *limits);
 
-/* Take the next group: groups leave in the order of their earliest events. False when all have
- * been taken. */
+/* Take the next group: groups leave in the order of their earliest events, those that have to be
+ * behind a conflicting one after all that have not. False when all have been taken. */
 bool ioe__merge_take(struct ioe__merge_plan *plan, struct ioe__merge_group *ret_group);
 
-/* Whether b can stand right behind a in a request: same key, adjacent, both mergeable. */
+/* Whether b can stand right behind a in a request: same key, adjacent, both mergeable, and nothing
+ * of b done yet. */
 bool ioe__merge_joins(const struct ioe_event *a, const struct ioe_event *b);
 
-/* Whether a and b overlap in one file and one of them changes it (law 6). */
+/* Whether a and b overlap in one file and one of them changes it (law 6). A fallocate that
+ * collapses or inserts a range overlaps all that is behind its offset. */
 bool ioe__merge_conflict(const struct ioe_event *a, const struct ioe_event *b);
+
+/* The bytes [*ret_low, *ret_high) of its file that an event touches; false: it has none. */
+bool ioe__merge_range(const struct ioe_event *event, uint64_t *ret_low, uint64_t *ret_high);
+
+/* Whether the event changes the bytes of its range (write, fallocate). */
+bool ioe__merge_changes(const struct ioe_event *event);
 
 /* Buffers an event adds to an iovec: n_iov of vectored ones, else 1. */
 uint32_t ioe__merge_n_buffers(const struct ioe_event *event);

@@ -100,12 +100,33 @@ struct ioe__merge_node {
 	uint32_t any[2];   /* highest of those noted on the node or below it */
 };
 
+/* The filters: two sets of bits, each with at least this many for each event of the batch, so that
+ * some 1 of 16 bits is set. They tell what may meet another of its kind from what cannot. */
+#define IOE__MERGE_FILTER_BITS 16
+
+/* Bits of one set for n events: a power of two, from 64 on. */
+static inline uint64_t ioe__merge_filter_bits(uint32_t n)
+{
+	uint64_t bits = 64;
+
+	while (bits < (uint64_t)n * IOE__MERGE_FILTER_BITS)
+		bits *= 2;
+	return bits;
+}
+
+/* Odd constants of 64 random bits: the upper bits of the product depend on all bits of both. */
+static inline uint64_t ioe__merge_hash(uint64_t key, uint64_t offset)
+{
+	return (offset + key * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
+}
+
 /* Sort keys[0..n). O(n) if they are sorted already, O(n log n) at the most.
  * scratch: room for n keys. */
 void ioe__merge_sort(struct ioe__merge_key *keys, uint32_t n, struct ioe__merge_key *scratch);
 
 /* Set the rank of every item: 0, or one more than the highest of the earlier items that it
- * conflicts with. Returns how many ranks there are: 1 if no items conflict. O(n log n). */
+ * conflicts with; and mark the contested ones. Returns how many ranks there are: 1 if no items
+ * conflict. O(n log n), and O(n) where no ranges are near each other. */
 uint32_t ioe__merge_rank(struct ioe__merge_plan *plan);
 
 #endif

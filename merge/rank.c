@@ -5,8 +5,9 @@
  * Threads:    none of its own.
  * Ownership:  works in the memory of the plan.
  *
- * The batch is swept in the order of (fd, offset) for conflicts; most batches have none, and
- * that is all. Else each cluster of overlapping events with a conflict in it is cut at the ends
+ * A filter of a few bits an event picks the suspects: events that may overlap another. They are
+ * swept in the order of (fd, offset) for conflicts; most batches have none, and that is all. Else
+ * each cluster of overlapping events with a conflict in it is cut at the ends
  * of its events into stretches, numbered along the file, and its events are gone through in the
  * order of their arrival: an event's rank is the highest noted so far on its stretches plus one
  * (noted by any event if it changes the file, else by those that do), and is then noted on them.
@@ -27,15 +28,56 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* All items that have a range, in the order of (fd, offset), as plan->points. */
-static uint32_t sort_by_offset(struct ioe__merge_plan *plan)
+/* Where an item stands in the filter. Files are cut into granules, not shorter than the longest
+ * range of the batch: a range touches one or two of them, and two ranges that overlap touch one
+ * in common. Sample: of ranges up to 4096 bytes, [6000, 10000) touches granules 1 and 2. */
+static void granules_of(const struct ioe__merge_item *item, int granule_shift, int hash_shift,
+			uint64_t ret_places[2])
 {
+	const uint64_t fd = (uint32_t)item->event->fd;
+
+	ret_places[0] = ioe__merge_hash(fd, item->start >> granule_shift) >> hash_shift;
+	ret_places[1] = ioe__merge_hash(fd, (item->end - 1) >> granule_shift) >> hash_shift;
+}
+
+static bool filter_has(const uint64_t *filter, uint64_t bit)
+{
+	return (filter[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+static void filter_add(uint64_t *filter, uint64_t bit)
+{
+	filter[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+/* All items that share a granule with another, in the order of (fd, offset), as plan->points: those
+ * that overlap another are among them. Of others, some 1 of 8. */
+static uint32_t find_suspects(struct ioe__merge_plan *plan)
+{
+	const uint64_t bits = ioe__merge_filter_bits(plan->n);
+	const int hash_shift = 64 - __builtin_ctzll(bits);
+	const int granule_shift =
+		plan->length_max > 1 ? 64 - __builtin_clzll(plan->length_max - 1) : 0;
+	uint64_t *once = plan->filter;
+	uint64_t *twice = plan->filter + bits / 64;
+	uint64_t places[2];
 	uint32_t n = 0;
 
+	memset(plan->filter, 0, bits / 64 * 2 * sizeof(uint64_t));
+	for (uint32_t i = 0; i < plan->n; i++) {
+		if (!plan->items[i].has_range)
+			continue;
+		granules_of(&plan->items[i], granule_shift, hash_shift, places);
+		for (uint32_t k = 0; k < (places[0] == places[1] ? 1 : 2); k++)
+			filter_add(filter_has(once, places[k]) ? twice : once, places[k]);
+	}
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct ioe__merge_item *item = &plan->items[i];
 
-		if (item->has_range)
+		if (!item->has_range)
+			continue;
+		granules_of(item, granule_shift, hash_shift, places);
+		if (filter_has(twice, places[0]) || filter_has(twice, places[1]))
 			plan->points[n++] =
 				ioe__merge_key(item->event->fd, 0, item->start, i, false);
 	}
@@ -73,7 +115,7 @@ static uint32_t cluster_end(const struct ioe__merge_plan *plan, uint32_t from, u
 /* Mark the items of clusters with a conflict, and keep only them, in order, in points[0..m). */
 static uint32_t find_conflicts(struct ioe__merge_plan *plan)
 {
-	uint32_t n = sort_by_offset(plan);
+	uint32_t n = find_suspects(plan);
 	uint32_t m = 0;
 	uint32_t end;
 	bool conflict;
@@ -99,9 +141,10 @@ static uint32_t number_stretches(struct ioe__merge_plan *plan, uint32_t m)
 {
 	struct ioe__merge_key *points = plan->points;
 	uint32_t number = 0;
+	uint32_t i;
 
 	for (uint32_t k = 0; k < m; k++) {
-		uint32_t i = ioe__merge_key_index(&points[k]);
+		i = ioe__merge_key_index(&points[k]);
 
 		points[m + k] =
 			ioe__merge_key(plan->items[i].event->fd, 0, plan->items[i].end, i, true);
@@ -110,7 +153,8 @@ static uint32_t number_stretches(struct ioe__merge_plan *plan, uint32_t m)
 	for (uint32_t k = 0; k < 2 * m; k++) {
 		if (k > 0 && !ioe__merge_key_same_place(&points[k], &points[k - 1]))
 			number++;
-		plan->links[2 * ioe__merge_key_index(&points[k]) + (points[k].lo & 1)] = number;
+		i = ioe__merge_key_index(&points[k]);
+		plan->links[2 * (size_t)i + (points[k].lo & 1)] = number;
 	}
 	return number + 1;
 }
@@ -142,7 +186,7 @@ static uint32_t tree_highest(const struct ioe__merge_node *tree, uint32_t n, uin
 
 static void node_note(struct ioe__merge_node *node, uint32_t rank, bool changes)
 {
-	for (uint32_t c = 0; c <= changes; c++) {
+	for (uint32_t c = 0; c < 1 + (uint32_t)changes; c++) {
 		node->whole[c] = max_u32(node->whole[c], rank);
 		node->any[c] = max_u32(node->any[c], rank);
 	}
@@ -155,7 +199,7 @@ static void tree_note(struct ioe__merge_node *tree, uint32_t n, uint32_t from, u
 	uint32_t left = n + from;
 	uint32_t right = n + to;
 
-	for (uint32_t c = 0; c <= changes; c++) {
+	for (uint32_t c = 0; c < 1 + (uint32_t)changes; c++) {
 		for (uint32_t k = left; k >= 1; k /= 2)
 			tree[k].any[c] = max_u32(tree[k].any[c], rank);
 		for (uint32_t k = right - 1; k >= 1; k /= 2)
@@ -181,7 +225,7 @@ uint32_t ioe__merge_rank(struct ioe__merge_plan *plan)
 	memset(plan->tree, 0, 2 * (size_t)n * sizeof(plan->tree[0]));
 	for (uint32_t i = 0; i < plan->n; i++) {
 		struct ioe__merge_item *item = &plan->items[i];
-		const uint32_t *stretch = &plan->links[2 * i];
+		const uint32_t *stretch = &plan->links[2 * (size_t)i];
 
 		if (item->rank != RANK_WANTED)
 			continue;

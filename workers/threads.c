@@ -34,8 +34,8 @@ static void *thread_main(void *arg)
 	void *main_arg = start->arg;
 	uint32_t *taken = &start->taken;
 
-	/* Of the thread itself it is a prctl(2), which needs no /proc. A name is a comfort: no error
-	 * if a sandbox refuses it. */
+	/* Of the thread itself it is a prctl(2), which needs no /proc. A name is a comfort: no
+	 * error if a sandbox refuses it. */
 	(void)pthread_setname_np(pthread_self(), start->name);
 	__atomic_store_n(taken, 1, __ATOMIC_RELEASE); /* T1 */
 	ioe__futex_wake(taken, 1);                    /* T2 */

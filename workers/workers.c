@@ -82,7 +82,7 @@ static_assert(IOE__WORKERS_MAX <= SLEEPERS_MASK, "all workers can be counted");
 
 /* Between A1 and L2 stand a load and at most an addition: a worker is found there about as often
  * as it is preempted there. */
-#define DETACH_POLL_NS (50 * 1000)
+#define DETACH_POLL_NS INT64_C(50000)
 
 struct worker {
 	/* Taken by all, put by this worker. */
@@ -277,7 +277,7 @@ static struct ioe__node *reverse(struct ioe__node *list)
 /* The whole chain of an inbox or a `mine`. */
 static struct ioe__node *take_all(struct ioe__node **place)
 {
-	/* Relaxed is enough to pass by an empty place: before it sleeps, a worker looks again (S2). */
+	/* Relaxed is enough to pass by an empty place: a worker looks again before it sleeps (S2). */
 	if (__atomic_load_n(place, __ATOMIC_RELAXED) == NULL)
 		return NULL;
 	/* Acquire pairs with P1 and W1: the links, and what the pushers wrote, are visible. */
@@ -368,8 +368,8 @@ void ioe__workers_push(struct ioe_workers *workers, struct ioe__node *first, str
 	struct ioe__node *head = __atomic_load_n(&workers->inbox, __ATOMIC_RELAXED);
 	struct ioe__node *top;
 
-	/* The inbox holds the newest first: turn the chain over, so that the worker who turns all of
-	 * it over again has everything in the order of its arrival. */
+	/* The inbox holds the newest first: turn the chain over, so that the worker who turns all
+	 * of it over again has everything in the order of its arrival. */
 	last->next = NULL;
 	top = reverse(first);
 	do {
