@@ -33,6 +33,10 @@ _Static_assert((uint32_t)LIBURING_UDATA_TIMEOUT == SLOT_OURS, "liburing's timeou
 /* SQEs beside those of requests: the wake and a timeout. */
 #define SQ_EXTRA 2u
 
+/* How long a full SQ is tried again for a cancel, while the kernel takes nothing. */
+#define SQE_TRIES_MAX 1000u
+#define SQE_PAUSE_NS INT64_C(100000)
+
 struct ioe__backend {
 	struct io_uring ring;
 	uint32_t depth;
@@ -123,20 +127,33 @@ static int probe_opcodes(struct ioe__backend *backend, char *ret_note)
 
 /* A filter may let a ring be made and forbid its use: find out while another backend can still be
  * taken. */
-static int probe_enter(struct ioe__backend *backend)
+static int probe_enter(struct io_uring *ring)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&backend->ring);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 	int ret;
 
 	io_uring_prep_nop(sqe);
 	io_uring_sqe_set_data64(sqe, DATA_CANCEL);
 	do {
-		ret = io_uring_submit_and_wait(&backend->ring, 1);
+		ret = io_uring_submit_and_wait(ring, 1);
 	} while (ret == -EINTR);
 	if (ret < 0)
 		return ret;
-	io_uring_cq_advance(&backend->ring, io_uring_cq_ready(&backend->ring));
+	io_uring_cq_advance(ring, io_uring_cq_ready(ring));
 	return 0;
+}
+
+/* The same for a ring that is not enabled yet: on one of its own. */
+static int probe_elsewhere(void)
+{
+	struct io_uring ring;
+	int ret = io_uring_queue_init(1, &ring, 0);
+
+	if (ret < 0)
+		return ret;
+	ret = probe_enter(&ring);
+	io_uring_queue_exit(&ring);
+	return ret;
 }
 
 static void uring_free(struct ioe__backend *backend)
@@ -191,8 +208,8 @@ static int uring_open(struct ioe__backend_config *config, struct ioe__backend **
 	ret = setup_depth(backend, config);
 	if (ret == 0)
 		ret = probe_opcodes(backend, config->ret_note);
-	if (ret == 0 && !config->other_thread)
-		ret = probe_enter(backend);
+	if (ret == 0)
+		ret = config->other_thread ? probe_elsewhere() : probe_enter(&backend->ring);
 	if (ret == 0) {
 		/* Blocking: an armed read of a non-blocking eventfd would end with -EAGAIN. */
 		ret = (int)ioe__sys_result(eventfd(0, EFD_CLOEXEC));
@@ -292,28 +309,30 @@ static struct io_uring_sqe *get_sqe(struct ioe__backend *backend)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&backend->ring);
 
-	if (sqe == NULL) {
-		/* Full of cancels: the only ones beyond depth and SQ_EXTRA. */
+	/* Full of cancels: the only ones beyond depth and SQ_EXTRA. */
+	for (uint32_t i = 0; sqe == NULL && i < SQE_TRIES_MAX; i++) {
 		ioe__count(&backend->counters->system_calls, 1);
-		(void)io_uring_submit(&backend->ring);
+		if (io_uring_submit(&backend->ring) <= 0)
+			ioe__sleep_ns(SQE_PAUSE_NS);
 		sqe = io_uring_get_sqe(&backend->ring);
 	}
 	return sqe;
 }
 
-static void arm_wake(struct ioe__backend *backend)
+static bool arm_wake(struct ioe__backend *backend)
 {
 	struct io_uring_sqe *sqe;
 
 	if (backend->wake_armed)
-		return;
+		return true;
 	sqe = get_sqe(backend);
 	if (sqe == NULL)
-		return;
+		return false;
 	io_uring_prep_read(sqe, backend->wake_fd, &backend->wake_count,
 			   sizeof(backend->wake_count), 0);
 	io_uring_sqe_set_data64(sqe, DATA_WAKE);
 	backend->wake_armed = true;
+	return true;
 }
 
 static void uring_stage(struct ioe__backend *backend, const struct ioe__request *request)
@@ -383,8 +402,9 @@ static int uring_commit(struct ioe__backend *backend, int64_t wait_ns)
 		return commit_broken(backend);
 	if (io_uring_cq_ready(&backend->ring) > 0 || backend->n_refused > 0)
 		wait_ns = 0;
-	if (wait_ns != 0)
-		arm_wake(backend);
+	/* Without a wake armed there is no sleeping. */
+	if (wait_ns != 0 && !arm_wake(backend))
+		wait_ns = 0;
 	if (wait_ns == 0 && io_uring_sq_ready(&backend->ring) == 0 && !task_work_is_due(backend))
 		return 0;
 	/* Each turn but the last has submitted something, or was interrupted. */
@@ -471,8 +491,11 @@ static void uring_close(struct ioe__backend *backend)
 	 * asynchronous end of the ring. */
 	if (backend->broken == 0 && !backend->disabled && backend->wake_armed) {
 		uring_wake(backend);
-		while (backend->wake_armed && uring_commit(backend, -1) == 0)
+		while (backend->wake_armed && backend->broken == 0) {
+			if (uring_commit(backend, -1) == -EAGAIN)
+				ioe__sleep_ns(SQE_PAUSE_NS);
 			(void)uring_reap(backend, rest, 8);
+		}
 	}
 	if (backend->registered)
 		(void)io_uring_unregister_ring_fd(&backend->ring);

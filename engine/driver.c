@@ -2,11 +2,12 @@
  * driver.c - the loop, the thread that runs it, and when it sleeps.
  *
  * Sleeping (the other half of channel.h's argument): a driver sleeps inside commit() only after it
- * has read `command` (seen), found nothing to do, declared itself parked, and looked at the channel
+ * has read `command` (seen), staged all that can be staged, declared itself parked, and looked at the channel
  * and at `command` once more. Whoever pushes or commands does so first and looks at `parked` after
  * it, both seq_cst: one of the two sees the other.
  *
- * Spinning: before it sleeps, a driver may look for work for a while, if
+ * Spinning: before it sleeps, and with everything staged handed to the kernel, a driver may look for
+ * work for a while, if
  *   - work has been coming soon: the moving average of the time it was without work, spun or
  *     slept, is below spin_ns;
  *   - and nobody else wants the CPU: a sched_yield() that took long has run another thread, and a
@@ -55,7 +56,7 @@ void ioe__driver_command(struct ioe__driver *driver, uint32_t command)
 
 bool ioe__driver_is_empty(const struct ioe__driver *driver)
 {
-	return driver->n_unfinished == 0 && driver->arrived == NULL &&
+	return driver->n_unfinished == 0 && driver->arrived.first == NULL &&
 	       driver->finished.first == NULL && !ioe__channel_has_work(&driver->channel);
 }
 
@@ -87,12 +88,9 @@ static bool has_news(struct ioe__driver *driver, uint32_t seen)
 	       ioe__driver_seen(driver) != seen;
 }
 
-/* Look for work for a while; true if there is some. */
-static bool spin(struct ioe__driver *driver, uint32_t seen)
+static bool may_spin(struct ioe__driver *driver)
 {
 	const int64_t spin_ns = (int64_t)driver->config.spin_ns;
-	int64_t start;
-	int64_t last;
 
 	if (spin_ns == 0 || driver->idle_ns >= spin_ns)
 		return false;
@@ -100,7 +98,18 @@ static bool spin(struct ioe__driver *driver, uint32_t seen)
 		driver->spin_backoff--;
 		return false;
 	}
-	start = ioe__clock_ns();
+	return true;
+}
+
+/* Look for work for a while, wait_ns at most; true if there is some. */
+static bool spin(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
+{
+	int64_t spin_ns = (int64_t)driver->config.spin_ns;
+	const int64_t start = ioe__clock_ns();
+	int64_t last;
+
+	if (wait_ns >= 0 && wait_ns < spin_ns)
+		spin_ns = wait_ns;
 	(void)sched_yield();
 	last = ioe__clock_ns();
 	if (last - start > PREEMPTED_NS) {
@@ -134,8 +143,6 @@ static int64_t may_sleep(const struct ioe__driver *driver, int64_t wait_ns, uint
 {
 	if (wait_ns == 0 || driver->counters.events_finished != n_finished)
 		return 0;
-	if (driver->n_free > 0 && driver->arrived != NULL)
-		return 0;
 	if (driver->delayed.first != NULL) {
 		int64_t due_ns = (int64_t)driver->delayed.first->ioe__due_ns - ioe__clock_ns();
 
@@ -157,10 +164,16 @@ static void give_up(struct ioe__driver *driver)
 /* Hand the staged requests to the kernel, and sleep there if there is nothing else to do. */
 static int commit(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
 {
+	const bool staged = driver->n_staged > 0;
 	int ret;
 
-	if (wait_ns != 0 && spin(driver, seen))
-		wait_ns = 0;
+	driver->n_staged = 0;
+	if (wait_ns != 0 && may_spin(driver)) {
+		/* Not with requests in hand: the kernel may as well work on them meanwhile. */
+		ret = staged ? driver->ops->commit(driver->backend, 0) : 0;
+		if (ret < 0 || spin(driver, wait_ns, seen))
+			return ret;
+	}
 	if (wait_ns != 0 && !ioe__channel_park(&driver->channel))
 		wait_ns = 0;
 	if (wait_ns == 0)
@@ -246,25 +259,32 @@ static void deliver(struct ioe__driver *driver)
 void ioe__driver_step(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
 {
 	const uint64_t n_finished = driver->counters.events_finished;
+	const uint32_t batch = driver->batch;
+	const bool may_pause = wait_ns != 0;
 	int ret;
 
-	if ((seen & IOE__COMMAND_CANCEL) != 0 && driver->failing == 0)
+	const bool cancelling = (seen & IOE__COMMAND_CANCEL) != 0;
+
+	if (cancelling && driver->failing == 0)
 		driver->failing = -ECANCELED;
 	ioe__pending_absorb(driver);
 	if (driver->failing != 0)
 		ioe__pending_fail(driver);
 	else
 		ioe__pending_stage(driver);
-	if (driver->failing == -ECANCELED && !driver->cancelled)
+	if (cancelling && !driver->cancelled)
 		cancel(driver);
+	wait_ns = may_sleep(driver, wait_ns, n_finished);
 	ioe__channel_restore(&driver->channel, driver->n_restore);
 	driver->n_restore = 0;
+	if (wait_ns != 0 || driver->batch == batch)
+		ioe__channel_announce(&driver->channel);
 
-	ret = commit(driver, may_sleep(driver, wait_ns, n_finished), seen);
+	ret = commit(driver, wait_ns, seen);
 	if (ret < 0 && ret != -EAGAIN && !driver->broken)
 		give_up(driver);
 	/* The kernel takes nothing and has nothing: let it be for a moment (P14). */
-	if (reap(driver) == 0 && ret < 0 && wait_ns != 0)
+	if (reap(driver) == 0 && ret < 0 && may_pause)
 		ioe__sleep_ns(driver->broken ? BROKEN_PAUSE_NS : COMMIT_PAUSE_NS);
 	if (driver->config.timing)
 		stamp(driver);
@@ -298,6 +318,8 @@ static int alloc_slots(struct ioe__driver *driver)
 	uint32_t n_plan = driver->config.channel_capacity;
 	int ret;
 
+	/* Callbacks go beyond a small capacity. */
+	n_plan = n_plan > IOE__PLAN_MIN ? n_plan : IOE__PLAN_MIN;
 	n_plan = n_plan < IOE__PLAN_MAX ? n_plan : IOE__PLAN_MAX;
 	driver->free_slots = calloc(depth, sizeof(*driver->free_slots));
 	driver->requests = calloc(depth, sizeof(*driver->requests));

@@ -74,7 +74,8 @@ struct ioe__driver_counters {
  * requests go out while the rest of the completions is still being dealt with (README.md). */
 #define IOE__REAP_SHARE 8
 #define IOE__REAP_MIN 4
-/* Events planned at a time: bounds a sort. */
+/* Events planned at a time: bounds a sort. As many as the channel holds, within these. */
+#define IOE__PLAN_MIN 1024
 #define IOE__PLAN_MAX 4096
 
 struct ioe__driver {
@@ -106,20 +107,21 @@ struct ioe__driver {
 	struct ioe__merge_group current; /* of the plan, staged in part for want of slots or iovecs */
 	struct ioe__event_list incoming; /* admitted, not planned */
 	struct ioe__event_list delayed;  /* wait for a while after -EAGAIN */
-	struct ioe__node *arrived;       /* taken from the channel, not admitted */
+	struct ioe__event_list arrived;  /* taken from the channel, not admitted */
 
 	struct ioe__event_list finished; /* callbacks to be delivered */
 	uint64_t n_handed_over;          /* finished without callback, not yet in the account */
 	uint64_t n_restore;              /* credit to be returned */
 	uint64_t n_unfinished;           /* admitted, not finished */
 	uint32_t in_flight;
-	uint32_t batch;        /* number of drains so far */
+	uint32_t n_staged;      /* since the last commit */
+	uint32_t batch;         /* number of drains so far */
+	uint32_t planned_batch; /* the drain that the last planned event came with */
 	int failing;           /* -ECANCELED or -EIO: how every event that is not in the kernel ends */
 	bool cancelled;        /* the backend has been asked to cancel what it has */
 	bool broken;
 	bool enabled;
-	bool completed;        /* something was reaped since `delayed` was last looked at */
-	bool released;         /* something finished since `held` was last looked at */
+	bool completed;        /* something has come back since `delayed` was last looked at */
 
 	/* Time, and spinning (driver.c). */
 	int64_t now_ns;

@@ -19,6 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a poke of the account adds is invisible to sums of credit. */
+_Static_assert(IOE__WORK_POKE == IOE__CHANNEL_COUNT_MASK + 1, "counts are compared below pokes");
+
 /* How long close sleeps between looks for threads that are on their way out of drain. */
 #define GUEST_POLL_NS INT64_C(20000)
 
@@ -191,6 +194,11 @@ bool ioe__engine_is_owner(const struct ioe_engine *engine)
 	return __atomic_load_n(&engine->owner, __ATOMIC_RELAXED) == ioe__thread_number();
 }
 
+bool ioe__engine_has_owner(const struct ioe_engine *engine)
+{
+	return __atomic_load_n(&engine->owner, __ATOMIC_RELAXED) != 0;
+}
+
 int ioe__engine_own(struct ioe_engine *engine)
 {
 	uint64_t nobody = 0;
@@ -208,14 +216,17 @@ int ioe__engine_own(struct ioe_engine *engine)
 uint32_t ioe__engine_drive(struct ioe_engine *engine, int64_t wait_ns, uint32_t seen)
 {
 	struct ioe__driver *driver = engine->drivers[0];
-	const uint64_t before = driver->counters.events_finished;
-	uint32_t n_old;
+	uint64_t n;
 
 	/* Those that a submit of ours has finished, without running their callbacks. */
-	n_old = ioe__driver_run_callbacks(driver);
-	ioe__driver_step(driver, n_old > 0 ? 0 : wait_ns, seen);
 	(void)ioe__driver_run_callbacks(driver);
-	return n_old + (uint32_t)(driver->counters.events_finished - before);
+	/* All have been delivered now that have finished; not all have been reported. */
+	n = driver->counters.events_finished - engine->n_reported;
+	ioe__driver_step(driver, n > 0 ? 0 : wait_ns, seen);
+	(void)ioe__driver_run_callbacks(driver);
+	n = driver->counters.events_finished - engine->n_reported;
+	engine->n_reported += n;
+	return (uint32_t)n;
 }
 
 int ioe_engine_run(struct ioe_engine *engine, uint32_t n_min, int64_t timeout_ns)

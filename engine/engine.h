@@ -24,6 +24,7 @@ struct ioe_engine {
 	uint32_t broken IOE__ALIGNED_LINE; /* a kernel interface has broken: submits are -EIO */
 
 	uint64_t owner IOE__ALIGNED_LINE; /* NONE: ioe__thread_number() of the owner, or 0 */
+	uint64_t n_reported;              /* finished events that drive() has told of */
 	uint32_t closing;                 /* close has begun */
 	uint32_t n_guests;                /* threads in drain, for close to wait for */
 
@@ -37,8 +38,9 @@ int ioe__config_resolve(const struct ioe_config *config, struct ioe_config *ret_
  * 0, or -EBUSY (another thread is). */
 int ioe__engine_own(struct ioe_engine *engine);
 
-/* NONE: whether the calling thread is the owner already. */
+/* NONE: whether the calling thread is the owner already, whether any is. */
 bool ioe__engine_is_owner(const struct ioe_engine *engine);
+bool ioe__engine_has_owner(const struct ioe_engine *engine);
 
 /* One round of driving a NONE engine by its owner, callbacks included, sleeping for wait_ns at the
  * most if nothing has come since seen. Returns the number of events finished. */

@@ -123,8 +123,6 @@ static int check_transfer(const struct ioe_event *event)
 
 		if (ret < 0)
 			return ret;
-	} else if (event->n_iov != 0) {
-		return -EINVAL;
 	}
 	if (event->offset == IOE_OFFSET_STREAM)
 		return length == 0 || length > INT64_MAX ? -EINVAL : -EOPNOTSUPP;
@@ -147,7 +145,8 @@ int ioe__event_check(const struct ioe_event *event)
 
 	if (event->op == IOE_OP_NONE || event->op >= IOE_OP_END)
 		return -EINVAL;
-	if ((event->flags & ~FLAGS_KNOWN) != 0 || event->reserved0 != 0)
+	if ((event->flags & ~FLAGS_KNOWN) != 0 || event->reserved0 != 0 ||
+	    (event->n_iov != 0 && !ioe__event_is_vectored(event)))
 		return -EINVAL;
 	ret = check_reserved(event);
 	if (ret < 0)
@@ -177,7 +176,7 @@ static uint64_t length_of(const struct ioe_event *event)
 	return sum;
 }
 
-void ioe__event_accept(struct ioe_event *event)
+void ioe__event_accept(struct ioe_event *event, bool driven_by_owner)
 {
 	event->length = length_of(event);
 	event->result = 0;
@@ -186,6 +185,8 @@ void ioe__event_accept(struct ioe_event *event)
 	event->ioe__attempts = 0;
 	event->ioe__stalls = 0;
 	event->ioe__marks = 0;
+	event->ioe__driven = driven_by_owner;
+	event->ioe__waiters = NULL;
 	event->ioe__stage = IOE__STAGE_ACCEPTED;
 	__atomic_store_n(&event->ioe__state, IOE__EVENT_IN_ENGINE, __ATOMIC_RELAXED);
 }

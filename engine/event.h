@@ -46,6 +46,7 @@ enum ioe__event_stage {
 #define IOE__MARK_WATCHED 2u   /* later conflicting ones of its batch wait (law 6) */
 #define IOE__MARK_ALONE 4u     /* out of a split: never in a request with others again */
 #define IOE__MARK_WAITING 8u   /* a barrier that waits for earlier events */
+#define IOE__MARK_HELD 16u     /* waits for a watched or held one that it conflicts with */
 
 /* Law 10: what a submit call would say of the event, 0 or -errno; nothing is changed. */
 int ioe__event_check(const struct ioe_event *event);
@@ -58,8 +59,9 @@ static inline bool ioe__event_is_held(const struct ioe_event *event)
 	return state == IOE__EVENT_IN_ENGINE || state == IOE__EVENT_WAITED_FOR;
 }
 
-/* Take an event that has been checked into the engine. */
-void ioe__event_accept(struct ioe_event *event);
+/* Take an event that has been checked into the engine. driven_by_owner: the engine is one of
+ * IOE_THREADING_NONE; noted in the event, so that waiters need not look at the engine. */
+void ioe__event_accept(struct ioe_event *event, bool driven_by_owner);
 
 extern const uint8_t ioe__event_steps[];
 

@@ -72,9 +72,8 @@ enum {
 	IOE_THREADING_INLINE = 1, /* driver threads; callbacks on the driver threads themselves */
 	/* No driver and no callback threads: one thread of yours, the owner, drives the engine by
 	 * ioe_engine_run() and its callbacks run there. The owner is the first thread that calls
-	 * ioe_engine_run(), ioe_wait(), ioe_engine_drain() or ioe_engine_close(), or the one that
-	 * opened it, when its ioe_submit() finds the channel full before that; for another thread
-	 * these calls are -EBUSY ever after. Any thread may submit. Helpers may exist. */
+	 * ioe_engine_run(), ioe_wait(), ioe_engine_drain() or ioe_engine_close(); for another
+	 * thread these are -EBUSY ever after. Any thread may submit. Helpers may exist. */
 	IOE_THREADING_NONE = 2,
 };
 
@@ -136,7 +135,8 @@ enum {
 /* ioe_event.flags */
 
 /* Never share a request with other events. Use it for files opened with O_APPEND, where the
- * kernel ignores offsets and a request's place in the file is decided only when it runs. */
+ * kernel ignores offsets and a request's place in the file is decided only when it runs, and for
+ * sockets and pipes that keep the boundaries of messages. */
 #define IOE_EVENT_NO_MERGE (UINT32_C(1) << 0)
 /* Hand me a short transfer as it is instead of going on with the rest. Never merged. */
 #define IOE_EVENT_NO_RESUME (UINT32_C(1) << 1)
@@ -196,7 +196,7 @@ struct ioe_event {
 	uint8_t ioe__stage;
 	uint8_t ioe__stalls;
 	uint8_t ioe__marks;
-	uint8_t ioe__spare;
+	uint8_t ioe__driven;
 
 	/* Cold. */
 	int64_t timeout_ns; /* reserved: 0, else -EOPNOTSUPP */
@@ -206,7 +206,8 @@ struct ioe_event {
 	struct ioe_event *ioe__again_prev;
 	struct ioe_event *ioe__again_next;
 	uint64_t ioe__due_ns;
-	uint64_t ioe__reserved[2];
+	struct ioe_event *ioe__waiters;
+	struct ioe_event *ioe__next_waiter;
 };
 
 #ifdef __cplusplus
@@ -233,6 +234,10 @@ _Static_assert(sizeof(struct ioe_event) == 192, "struct ioe_event is three cache
  * is not ends with -EINVAL in its callback, alone.
  * On a file that cannot seek (pipe, socket, terminal) the offset is ignored and a read goes on
  * until length bytes or the end of the stream: use IOE_EVENT_NO_RESUME for "what is there".
+ * A write to a pipe or socket that nobody reads ends with -EPIPE. On uring with NONE the kernel
+ * also sends SIGPIPE to the owner, as write(2) does (and SIGXFSZ beyond RLIMIT_FSIZE): ignore it.
+ * On aio and threads operations that wait for a pipe, socket or terminal occupy a helper: with
+ * n_helpers of them, what else needs one (buffered writes, cold reads, fallocate) waits too.
  * -EAGAIN reaches the caller only from files with O_NONBLOCK, or after about a second of
  * retries. On uring a pipe or socket with O_NONBLOCK is waited for like any other: the kernel does
  * that itself since Linux 5.17 (io_uring/rw.c, io_rw_init_file()).
@@ -371,11 +376,13 @@ int ioe_engine_stats(const struct ioe_engine *engine, struct ioe_stats *ret_stat
  * an error means refused, leads to none, and leaves the event's public part as it was.
  * Any thread, also in callbacks. Blocks while the driver's channel is full (never in a callback
  * of any engine, which goes beyond the capacity instead). NONE: on the owner's thread it drives
- * the engine instead of blocking, without running callbacks; the thread that opened the engine
- * becomes the owner by that, if there is none yet. On other threads it blocks until there is room.
+ * the engine instead of blocking, without running callbacks; on others it blocks until the owner
+ * has made room. While there is no owner yet, the thread that opened the engine goes beyond the
+ * capacity instead, because a program of one thread would wait for itself.
  * Order: events in flight together run and end in any order. Those that the driver takes up
  * together (one batch, for instance) and that overlap in one fd, one of them a write or a
- * fallocate, run one after another in the order of acceptance. Which events are taken up together
+ * fallocate, run one after another in the order of acceptance, but for barriers that wait: they
+ * delay nobody. Which events are taken up together
  * is a matter of timing between calls: use callbacks or IOE_EVENT_BARRIER where order matters.
  * Returns 0, or
  *   -EINVAL      malformed: engine or event NULL, unknown op or flag, buffer NULL, length 0,
@@ -413,7 +420,8 @@ int ioe_try_submit_batch(struct ioe_engine *engine, struct ioe_event *const even
  * engine may be NULL where the event is known to have ended.
  * Returns the event's result, or
  *   -EINVAL   never submitted, or waited for already, or has a callback; event NULL
- *   -EDEADLK  in a callback that runs on a driver (INLINE) or in the owner (NONE)
+ *   -EDEADLK  in a callback that runs on a driver (INLINE) or in the owner (NONE); in any
+ *             callback, if the engine is a NONE engine
  *   -EBUSY    NONE, not the owner, and not done yet
  * To tell these from the event's own errors, look at event->result. */
 int64_t ioe_wait(struct ioe_engine *engine, struct ioe_event *event);

@@ -6,33 +6,42 @@
  * Threads, Ownership: driver.h. */
 #include "engine/driver.h"
 
-static void admit(struct ioe__driver *driver, struct ioe_event *event)
+/* False: no record is free. It stays, with all behind it, until events have finished; there are more
+ * records than slots, so the slots are all in use then. */
+static bool admit(struct ioe__driver *driver, struct ioe_event *event)
 {
+	if (!ioe__order_admit(&driver->order, event))
+		return false;
 	driver->n_unfinished++;
 	ioe__event_move(event, IOE__STAGE_PENDING);
-	event->ioe__batch = driver->batch;
 	if ((event->flags & IOE_EVENT_BARRIER) != 0 && !ioe__order_is_first(event))
 		event->ioe__marks |= IOE__MARK_WAITING;
 	else
 		ioe__event_list_append(&driver->incoming, event);
+	return true;
 }
 
 void ioe__pending_absorb(struct ioe__driver *driver)
 {
-	if (driver->arrived == NULL) {
-		driver->arrived = ioe__channel_take(&driver->channel);
-		driver->batch++;
-	}
-	while (driver->arrived != NULL) {
-		struct ioe_event *event = ioe__event_of(driver->arrived);
-		struct ioe__node *next = driver->arrived->next;
+	struct ioe__event_list *arrived = &driver->arrived;
+	struct ioe__node *node = ioe__channel_take(&driver->channel);
 
-		/* Without a record it stays, with all behind it, until events have finished: there
-		 * are more records than slots, so the slots are all in use then. */
-		if (!ioe__order_admit(&driver->order, event))
+	if (node != NULL)
+		driver->batch++;
+	while (node != NULL) {
+		struct ioe_event *event = ioe__event_of(node);
+
+		node = node->next;
+		event->ioe__batch = driver->batch;
+		ioe__event_list_append(arrived, event);
+	}
+	while (arrived->first != NULL) {
+		struct ioe_event *event = arrived->first;
+		struct ioe_event *next = ioe__event_next(event);
+
+		if (!admit(driver, event))
 			break;
-		driver->arrived = next;
-		admit(driver, event);
+		arrived->first = next;
 	}
 }
 
@@ -82,6 +91,7 @@ static uint32_t stage(struct ioe__driver *driver, const struct ioe__merge_group 
 		ioe__count(&counters->merged_events, n);
 	}
 	driver->in_flight++;
+	driver->n_staged++;
 	__atomic_store_n(&counters->in_flight, driver->in_flight, __ATOMIC_RELAXED);
 	if (driver->in_flight > counters->in_flight_max)
 		__atomic_store_n(&counters->in_flight_max, driver->in_flight, __ATOMIC_RELAXED);
@@ -147,9 +157,7 @@ static void hold_back(struct ioe__driver *driver, struct ioe__merge_group *group
 	for (; group->n_events > 0; group->n_events--) {
 		struct ioe_event *next = ioe__event_next(event);
 
-		if (ioe__order_must_hold(order, event)) {
-			ioe__event_list_append(&order->held, event);
-		} else {
+		if (!ioe__order_hold(order, event)) {
 			if (group->contested)
 				ioe__order_watch(order, event);
 			ioe__event_list_append(&driver->again, event);
@@ -158,11 +166,35 @@ static void hold_back(struct ioe__driver *driver, struct ioe__merge_group *group
 	}
 }
 
+/* A drain that is too large for one plan: what of it has been given to the backend is watched, so that
+ * the rest of it waits where it conflicts. (What came back or is held is looked at anyway.) */
+static void watch_staged(struct ioe__driver *driver, uint32_t batch)
+{
+	for (uint32_t slot = 0; slot < driver->depth; slot++) {
+		const struct ioe__request *request = &driver->requests[slot];
+		struct ioe_event *event = request->events;
+
+		if (request->state != IOE__REQUEST_STAGED)
+			continue;
+		for (uint32_t n = request->n_events; n > 0; n--) {
+			if (event->ioe__batch == batch)
+				ioe__order_watch(&driver->order, event);
+			event = ioe__event_next(event);
+		}
+	}
+}
+
 static void plan(struct ioe__driver *driver)
 {
+	if (driver->incoming.first->ioe__batch == driver->planned_batch)
+		watch_staged(driver, driver->planned_batch);
 	ioe__merge_reset(&driver->plan);
-	while (driver->incoming.first != NULL && driver->plan.n < driver->plan.capacity)
-		ioe__merge_add(&driver->plan, ioe__event_list_pop(&driver->incoming));
+	while (driver->incoming.first != NULL && driver->plan.n < driver->plan.capacity) {
+		struct ioe_event *event = ioe__event_list_pop(&driver->incoming);
+
+		driver->planned_batch = event->ioe__batch;
+		ioe__merge_add(&driver->plan, event);
+	}
 	ioe__merge_form(&driver->plan, &driver->config.limits);
 }
 
@@ -171,10 +203,6 @@ void ioe__pending_stage(struct ioe__driver *driver)
 	struct ioe__order *order = &driver->order;
 
 	wake_delayed(driver);
-	if (driver->released && order->held.first != NULL)
-		ioe__order_release(order, &driver->again);
-	driver->released = false;
-
 	while (driver->n_free > 0) {
 		if (driver->again.first != NULL) {
 			stage_again(driver);
@@ -183,8 +211,7 @@ void ioe__pending_stage(struct ioe__driver *driver)
 		} else if (driver->current.n_events > 0) {
 			stage_current(driver);
 		} else if (ioe__merge_take(&driver->plan, &driver->current)) {
-			if (driver->current.contested || order->watched != NULL ||
-			    order->held.first != NULL)
+			if (driver->current.contested || ioe__order_is_alert(order))
 				hold_back(driver, &driver->current);
 		} else if (driver->incoming.first != NULL) {
 			plan(driver);
@@ -206,8 +233,10 @@ void ioe__pending_fail(struct ioe__driver *driver)
 {
 	struct ioe_event *event;
 
+	ioe__order_cut_loose(&driver->order);
+	while ((event = driver->order.held.first) != NULL)
+		ioe__finish(driver, event, driver->failing);
 	fail_list(driver, &driver->again);
-	fail_list(driver, &driver->order.held);
 	fail_list(driver, &driver->delayed);
 	fail_list(driver, &driver->incoming);
 	do {

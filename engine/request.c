@@ -214,7 +214,7 @@ static struct ioe__settlement settle_error(struct ioe__request *request, int64_t
 		return request->n_events > 1 ? go_on(IOE__VERDICT_SPLIT) : finish(error);
 	}
 	if (request->n_events > 1)
-		return error == -ECANCELED ? finish(error) : go_on(IOE__VERDICT_SPLIT);
+		return go_on(IOE__VERDICT_SPLIT);
 	/* The kernel reports a lost write once: a sync is not run again (law 4). */
 	if (is_sync)
 		return finish(error);

@@ -27,10 +27,9 @@ void ioe__finish(struct ioe__driver *driver, struct ioe_event *event, int64_t re
 	else if (ioe__event_is_write(event))
 		ioe__count(&counters->bytes_written, event->done);
 
-	barrier = ioe__order_finish(&driver->order, event);
+	barrier = ioe__order_finish(&driver->order, event, &driver->again);
 	if (barrier != NULL)
 		ioe__event_list_append(&driver->ready, barrier);
-	driver->released = true;
 	ioe__assert(driver->n_unfinished > 0);
 	driver->n_unfinished--;
 
@@ -93,6 +92,8 @@ static void settle_request(struct ioe__driver *driver, struct ioe__request *requ
 
 	ioe__request_release(request, &driver->iovpool);
 	driver->free_slots[driver->n_free++] = request->slot;
+	if (settlement.verdict != IOE__VERDICT_LATER)
+		driver->completed = true;
 	if (settlement.verdict == IOE__VERDICT_SPLIT)
 		ioe__count(&counters->split, 1);
 	for (; n > 0; n--) {
@@ -140,7 +141,5 @@ void ioe__settle(struct ioe__driver *driver, const struct ioe__completion *compl
 		driver->in_flight--;
 		settle_request(driver, request, completion->result);
 	}
-	if (n > 0)
-		driver->completed = true;
 	__atomic_store_n(&driver->counters.in_flight, driver->in_flight, __ATOMIC_RELAXED);
 }

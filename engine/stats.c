@@ -16,11 +16,15 @@ static void add_driver(struct ioe_stats *stats, const struct ioe__driver *driver
 {
 	const struct ioe__driver_counters *counters = &driver->counters;
 	const uint64_t in_flight_max = load(&counters->in_flight_max);
+	const uint64_t finished = load(&counters->events_finished);
 
 	for (uint32_t op = 0; op < IOE_OP_END; op++)
 		stats->events_by_op[op] += load(&counters->events_by_op[op]);
-	stats->events_finished += load(&counters->events_finished);
-	stats->events_accepted += ioe__channel_reserved(&driver->channel);
+	stats->events_finished += finished;
+	/* The channel counts to 2^40 and over; it is ahead of what has finished by less. */
+	stats->events_accepted +=
+		finished + ((ioe__channel_reserved(&driver->channel) - finished) &
+			    IOE__CHANNEL_COUNT_MASK);
 	stats->errors += load(&counters->errors);
 	stats->bytes_read += load(&counters->bytes_read);
 	stats->bytes_written += load(&counters->bytes_written);

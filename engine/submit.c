@@ -30,19 +30,16 @@ static uint32_t route(const struct ioe_engine *engine, const struct ioe_event *e
 
 static int check(const struct ioe_event *event)
 {
-	int ret;
-
 	if (event == NULL)
 		return -EINVAL;
 	if (ioe__event_is_held(event))
 		return -EBUSY;
-	ret = ioe__event_check(event);
-	return ret;
+	return ioe__event_check(event);
 }
 
-static void append(struct part *part, struct ioe_event *event)
+static void append(struct part *part, struct ioe_event *event, const struct ioe__driver *driver)
 {
-	ioe__event_accept(event);
+	ioe__event_accept(event, driver->config.threading == IOE_THREADING_NONE);
 	event->ioe__node.next = NULL;
 	if (part->n_used == 0)
 		part->first = &event->ioe__node;
@@ -83,7 +80,7 @@ static int64_t submit_to_one(struct ioe__driver *driver, struct ioe_event *const
 	part.n_reserved = (uint32_t)k;
 	/* The same event twice in one call is found here. */
 	while (part.n_used < part.n_reserved && !ioe__event_is_held(events[part.n_used]))
-		append(&part, events[part.n_used]);
+		append(&part, events[part.n_used], driver);
 	n_used = part.n_used;
 	publish(driver, &part);
 	return n_used > 0 ? (int64_t)n_used : -EBUSY;
@@ -136,7 +133,7 @@ static int64_t submit_to_several(struct ioe_engine *engine, struct ioe_event *co
 			ret = -EBUSY;
 			break;
 		}
-		append(part, events[i]);
+		append(part, events[i], engine->drivers[0]);
 	}
 	/* The last leave may be the engine's end: read nothing of it afterwards. */
 	for (uint32_t d = 0; d < n_drivers; d++)
@@ -165,30 +162,24 @@ static int64_t submit_some(struct ioe_engine *engine, struct ioe_event *const ev
 	return submit_to_one(engine->drivers[d], events, 1, how);
 }
 
-/* NONE: whether the calling thread may drive. A single thread that fills the channel before it has
- * ever run the engine must not wait for an owner who never comes: the thread that opened it becomes
- * the owner here, if there is none. */
-static bool may_drive(struct ioe_engine *engine)
-{
-	return ioe__engine_is_owner(engine) ||
-	       (engine->opener == ioe__thread_number() && ioe__engine_own(engine) == 0);
-}
-
-/* NONE: on the owner's thread drive instead of sleeping, without callbacks. */
+/* NONE. The owner drives instead of sleeping, without callbacks. As long as nobody is the owner, the
+ * thread that opened the engine goes beyond the capacity: if it is the only one, nobody else will
+ * make room, and to make it the owner here could take the engine from a thread about to run it. */
 static int64_t submit_none(struct ioe_engine *engine, struct ioe_event *const events[], uint32_t n)
 {
 	struct ioe__driver *driver = engine->drivers[0];
 
-	for (;;) {
+	while (ioe__engine_is_owner(engine)) {
 		const uint32_t seen = ioe__driver_seen(driver);
 		const int64_t k = submit_some(engine, events, n, IOE__RESERVE_TRY);
 
 		if (k != -EAGAIN)
 			return k;
-		if (!may_drive(engine))
-			return submit_some(engine, events, n, IOE__RESERVE_WAIT);
 		ioe__driver_step(driver, -1, seen);
 	}
+	if (engine->opener == ioe__thread_number() && !ioe__engine_has_owner(engine))
+		return submit_some(engine, events, n, IOE__RESERVE_FORCE);
+	return submit_some(engine, events, n, IOE__RESERVE_WAIT);
 }
 
 static int64_t submit(struct ioe_engine *engine, struct ioe_event *const events[], uint32_t n,

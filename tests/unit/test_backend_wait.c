@@ -105,20 +105,24 @@ BENCH_TEST(wake_reaches_a_driver_with_requests_in_the_kernel)
 
 	bench_open(&bench, backend, 8, 4);
 	waker.rounds = 20;
-	check_eq(pthread_create(&waker.thread, NULL, waker_main, &waker), 0);
-	for (uint32_t i = 1; i <= waker.rounds; i++) {
-		prepare(&bench, 0, IOE_OP_READ, fd, buffer, SIZE, 0);
-		stage(&bench, 0);
-		check_eq(bench.ops->commit(bench.backend, 0), 0);
-		__atomic_store_n(&waker.round, i, __ATOMIC_RELEASE);
-		check_eq(bench.ops->commit(bench.backend, BENCH_PATIENCE_NS), 0);
-		n_woken += reap(&bench) == 0;
-		if (bench.n_reaped == 0)
-			settle(&bench, 1);
-		bench.n_reaped = 0;
-		check_eq(bench.seen[0].result, SIZE);
+	/* On a busy machine the read may be over first, each time: then again. */
+	for (uint32_t attempt = 0; attempt < 50 && n_woken == 0; attempt++) {
+		waker.round = 0;
+		check_eq(pthread_create(&waker.thread, NULL, waker_main, &waker), 0);
+		for (uint32_t i = 1; i <= waker.rounds; i++) {
+			prepare(&bench, 0, IOE_OP_READ, fd, buffer, SIZE, 0);
+			stage(&bench, 0);
+			check_eq(bench.ops->commit(bench.backend, 0), 0);
+			__atomic_store_n(&waker.round, i, __ATOMIC_RELEASE);
+			check_eq(bench.ops->commit(bench.backend, BENCH_PATIENCE_NS), 0);
+			n_woken += reap(&bench) == 0;
+			if (bench.n_reaped == 0)
+				settle(&bench, 1);
+			bench.n_reaped = 0;
+			check_eq(bench.seen[0].result, SIZE);
+		}
+		pthread_join(waker.thread, NULL);
 	}
-	pthread_join(waker.thread, NULL);
 	check_op(n_woken, >, 0);
 	bench_close(&bench);
 	close(fd);

@@ -18,6 +18,7 @@ static void prep(struct ioe_event *event, int fd, uint64_t offset, uint32_t mark
 Test(order, a_barrier_may_start_when_it_is_first_of_its_fd)
 {
 	struct ioe__order order;
+	struct ioe__event_list released = { NULL, NULL };
 	struct ioe_event a, b, barrier, other;
 
 	check_eq(ioe__order_init(&order, 8), 0);
@@ -31,17 +32,18 @@ Test(order, a_barrier_may_start_when_it_is_first_of_its_fd)
 	cr_assert(ioe__order_admit(&order, &barrier));
 	cr_assert(!ioe__order_is_first(&barrier));
 	cr_assert_eq(ioe__order_find_waiting(&order), &barrier);
-	cr_assert_null(ioe__order_finish(&order, &b));
-	cr_assert_eq(ioe__order_finish(&order, &a), &barrier);
+	cr_assert_null(ioe__order_finish(&order, &b, &released));
+	cr_assert_eq(ioe__order_finish(&order, &a, &released), &barrier);
 	check_eq(barrier.ioe__marks & IOE__MARK_WAITING, 0);
-	cr_assert_null(ioe__order_finish(&order, &other));
-	cr_assert_null(ioe__order_finish(&order, &barrier));
+	cr_assert_null(ioe__order_finish(&order, &other, &released));
+	cr_assert_null(ioe__order_finish(&order, &barrier, &released));
 	ioe__order_deinit(&order);
 }
 
 Test(order, records_run_out_and_come_back)
 {
 	struct ioe__order order;
+	struct ioe__event_list released = { NULL, NULL };
 	struct ioe_event events[9];
 
 	check_eq(ioe__order_init(&order, 8), 0);
@@ -51,16 +53,16 @@ Test(order, records_run_out_and_come_back)
 	for (int i = 0; i < 8; i++)
 		cr_assert(ioe__order_admit(&order, &events[i]));
 	cr_assert(!ioe__order_admit(&order, &events[8]));
-	cr_assert_null(ioe__order_finish(&order, &events[3]));
+	cr_assert_null(ioe__order_finish(&order, &events[3], &released));
 	cr_assert(ioe__order_admit(&order, &events[8]));
 	for (int i = 0; i < 9; i++)
 		if (i != 3)
-			cr_assert_null(ioe__order_finish(&order, &events[i]));
+			cr_assert_null(ioe__order_finish(&order, &events[i], &released));
 	cr_assert_null(ioe__order_find_waiting(&order));
 	ioe__order_deinit(&order);
 }
 
-Test(order, what_conflicts_with_a_watched_event_is_held_in_order)
+Test(order, what_conflicts_with_a_watched_event_is_held_and_released_in_turn)
 {
 	struct ioe__order order;
 	struct ioe__event_list released = { NULL, NULL };
@@ -73,29 +75,67 @@ Test(order, what_conflicts_with_a_watched_event_is_held_in_order)
 	prep(&apart, 3, 65536, 0);
 	prep(&later_batch, 3, 0, 0);
 	later_batch.ioe__batch = 2;
+	cr_assert(!ioe__order_is_alert(&order));
 	cr_assert(ioe__order_admit(&order, &first));
 	ioe__order_watch(&order, &first);
 	ioe__order_watch(&order, &first);
-	cr_assert(ioe__order_must_hold(&order, &second));
-	ioe__event_list_append(&order.held, &second);
-	cr_assert(ioe__order_must_hold(&order, &third));
-	ioe__event_list_append(&order.held, &third);
-	cr_assert(!ioe__order_must_hold(&order, &apart));
-	cr_assert(!ioe__order_must_hold(&order, &later_batch));
+	cr_assert(ioe__order_is_alert(&order));
+	cr_assert(ioe__order_hold(&order, &second));
+	cr_assert(ioe__order_hold(&order, &third));
+	cr_assert(!ioe__order_hold(&order, &apart));
+	cr_assert(!ioe__order_hold(&order, &later_batch));
 
-	ioe__order_release(&order, &released);
 	cr_assert_null(released.first);
 	/* One after another: the second is watched when it is released, and holds the third. */
-	cr_assert_null(ioe__order_finish(&order, &first));
-	ioe__order_release(&order, &released);
-	cr_assert_eq(released.first, &second);
-	cr_assert_eq(released.last, &second);
-	cr_assert_eq(order.held.first, &third);
-	cr_assert_null(ioe__order_finish(&order, &second));
-	ioe__order_release(&order, &released);
-	cr_assert_eq(released.last, &third);
-	cr_assert_null(order.held.first);
-	cr_assert_null(ioe__order_finish(&order, &third));
-	cr_assert_null(order.watched);
+	cr_assert_null(ioe__order_finish(&order, &first, &released));
+	cr_assert_eq(ioe__event_list_pop(&released), &second);
+	cr_assert_null(released.first);
+	cr_assert_null(ioe__order_finish(&order, &second, &released));
+	cr_assert_eq(ioe__event_list_pop(&released), &third);
+	cr_assert_null(ioe__order_finish(&order, &third, &released));
+	cr_assert(!ioe__order_is_alert(&order));
+	check_eq(order.n_changes, 0);
+	ioe__order_deinit(&order);
+}
+
+Test(order, one_that_conflicts_with_two_waits_for_both)
+{
+	struct ioe__order order;
+	struct ioe__event_list released = { NULL, NULL };
+	struct ioe_event left, right, both;
+
+	check_eq(ioe__order_init(&order, 8), 0);
+	prep(&left, 3, 0, 0);
+	prep(&right, 3, 4096, 0);
+	prep(&both, 3, 2048, 0);
+	ioe__order_watch(&order, &left);
+	ioe__order_watch(&order, &right);
+	cr_assert(ioe__order_hold(&order, &both));
+	cr_assert_null(ioe__order_finish(&order, &right, &released));
+	cr_assert_null(released.first);
+	cr_assert_null(ioe__order_finish(&order, &left, &released));
+	cr_assert_eq(released.first, &both);
+	cr_assert_null(ioe__order_finish(&order, &both, &released));
+	ioe__order_deinit(&order);
+}
+
+Test(order, reads_do_not_hold_reads)
+{
+	struct ioe__order order;
+	struct ioe__event_list released = { NULL, NULL };
+	struct ioe_event first, second, write;
+	static char byte;
+
+	check_eq(ioe__order_init(&order, 8), 0);
+	ioe_prep_read(&first, 3, &byte, 4096, 0);
+	ioe_prep_read(&second, 3, &byte, 4096, 0);
+	prep(&write, 3, 0, 0);
+	first.ioe__batch = second.ioe__batch = 1;
+	ioe__order_watch(&order, &first);
+	cr_assert(!ioe__order_hold(&order, &second));
+	cr_assert(ioe__order_hold(&order, &write));
+	cr_assert_null(ioe__order_finish(&order, &first, &released));
+	cr_assert_eq(released.first, &write);
+	cr_assert_null(ioe__order_finish(&order, &write, &released));
 	ioe__order_deinit(&order);
 }

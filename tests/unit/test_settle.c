@@ -180,7 +180,7 @@ SETTLE_TEST(a_merged_request_splits_on_errors_and_on_nothing)
 	check_verdict(5000, IOE__VERDICT_ADVANCE, 5000);
 	check_verdict(16384, IOE__VERDICT_ADVANCE, 16384);
 	check_verdict(-EINTR, IOE__VERDICT_AGAIN, 0);
-	check_verdict(-ECANCELED, IOE__VERDICT_FINISH, -ECANCELED);
+	check_verdict(-ECANCELED, IOE__VERDICT_SPLIT, 0);
 	ioe__request_release(&request, &pool);
 }
 
