@@ -12,7 +12,7 @@ static void prep_nops(struct job *jobs, uint32_t n)
 }
 
 /* POOL and INLINE; with NONE there is one driver. */
-MATRIX_TEST(drivers, four_keep_the_laws)
+DRIVER_TEST(drivers, four_keep_the_laws)
 {
 	enum { FILES = 8, EACH = 12 };
 	struct ioe_config config = rig_config(rig);
@@ -20,8 +20,6 @@ MATRIX_TEST(drivers, four_keep_the_laws)
 	uint8_t *out = rig_buffer(rig, EACH * 1000), *in[FILES];
 	int fds[FILES];
 
-	if (rig->row.threading == IOE_THREADING_NONE)
-		cr_skip_test("one driver only with NONE");
 	config.n_drivers = 4;
 	rig_open(rig, &config);
 	check_eq(rig_stats(rig).n_drivers, 4);
@@ -49,15 +47,13 @@ MATRIX_TEST(drivers, four_keep_the_laws)
 	}
 }
 
-MATRIX_TEST(drivers, malformed_event_in_a_batch_for_several_stops_it_there)
+DRIVER_TEST(drivers, malformed_event_in_a_batch_for_several_stops_it_there)
 {
 	enum { N = 12 };
 	struct ioe_config config = rig_config(rig);
 	struct job *jobs = rig_jobs(rig, N);
 	int fds[N];
 
-	if (rig->row.threading == IOE_THREADING_NONE)
-		cr_skip_test("one driver only with NONE");
 	config.n_drivers = 4;
 	rig_open(rig, &config);
 	for (uint32_t i = 0; i < N; i++) {
@@ -73,14 +69,12 @@ MATRIX_TEST(drivers, malformed_event_in_a_batch_for_several_stops_it_there)
 		check_eq(pattern_differs(jobs[i].event.buffer, 1000, 0, i), -1);
 }
 
-MATRIX_TEST(drivers, nops_go_round_all_of_them)
+DRIVER_TEST(drivers, nops_go_round_all_of_them)
 {
 	enum { N = 400 };
 	struct ioe_config config = rig_config(rig);
 	struct job *jobs = rig_jobs(rig, N);
 
-	if (rig->row.threading == IOE_THREADING_NONE)
-		cr_skip_test("one driver only with NONE");
 	config.n_drivers = 4;
 	config.depth_max = 2;
 	config.channel_capacity = 2;

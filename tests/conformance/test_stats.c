@@ -116,7 +116,7 @@ MATRIX_TEST(stats, no_timing_leaves_the_average_out)
 	check_eq(rig_stats(rig).events_accepted, 1);
 }
 
-MATRIX_TEST(stats, sleeping_drivers_and_their_wakes_are_counted)
+DRIVER_TEST(stats, sleeping_drivers_and_their_wakes_are_counted)
 {
 	struct ioe_config config = rig_config(rig);
 	struct job *jobs = rig_jobs(rig, 5);
@@ -124,8 +124,6 @@ MATRIX_TEST(stats, sleeping_drivers_and_their_wakes_are_counted)
 	pid_t driver = 0;
 	uint32_t n;
 
-	if (rig->row.threading == IOE_THREADING_NONE)
-		cr_skip_test("no driver thread with NONE");
 	config.spin_ns = IOE_CONFIG_OFF;
 	rig_open(rig, &config);
 	n = process_threads(threads, 64);

@@ -3,7 +3,7 @@
 #include "tests/lib/rig.h"
 
 #include <fcntl.h>
-#include <semaphore.h>
+#include <sched.h>
 #include <unistd.h>
 
 #define PUBLIC_BYTES offsetof(struct ioe_event, ioe__node)
@@ -289,6 +289,7 @@ MATRIX_TEST(submit, callbacks_submit_and_never_nest)
 }
 
 enum { TRIES = 10, BEYOND = 20 };
+static int went_beyond;
 
 /* Fill the channel, then go beyond. */
 static void submit_beyond_capacity(struct job *job)
@@ -299,24 +300,27 @@ static void submit_beyond_capacity(struct job *job)
 		tries_refused += rig_try(job->rig, &more[i]) == -EAGAIN;
 	for (uint32_t i = 0; i < BEYOND; i++)
 		submits_in_callback += rig_submit_ret(job->rig, &more[TRIES + i]) == 0;
+	__atomic_store_n(&went_beyond, 1, __ATOMIC_RELEASE);
 }
 
 MATRIX_TEST(submit, submit_in_a_callback_goes_beyond_the_capacity)
 {
 	struct job *jobs = rig_jobs(rig, 2 + TRIES + BEYOND);
-	const int first = open_blocked(rig, &jobs[0], 1);
 	char byte;
-	int second[2];
+	int first, second[2];
 
-	/* Behind the first hangs another: nothing else moves while the callback submits. */
-	rig_pipe(rig, second);
-	prep_nops(jobs + 1, 1 + TRIES + BEYOND);
-	ioe_prep_read(&jobs[1].event, second[0], &byte, 1, 0);
-	rig_submit(rig, &jobs[1]);
 	jobs[0].then = submit_beyond_capacity;
 	jobs[0].data = &jobs[2];
+	prep_nops(jobs + 1, 1 + TRIES + BEYOND);
+	first = open_blocked(rig, &jobs[0], 1);
+	/* Behind the first hangs another: nothing else moves while the callback submits. */
+	rig_pipe(rig, second);
+	ioe_prep_read(&jobs[1].event, second[0], &byte, 1, 0);
+	rig_submit(rig, &jobs[1]);
 	unblock(first);
 	rig_wait_count(rig, 1);
+	while (__atomic_load_n(&went_beyond, __ATOMIC_ACQUIRE) == 0)
+		sched_yield();
 	unblock(second[1]);
 	check_eq(ioe_engine_drain(rig->engine), 0);
 	check_eq(tries_refused, 1);

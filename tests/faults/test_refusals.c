@@ -187,12 +187,12 @@ INJECT_TESTS(p17_threads_eintr, IOE_BACKEND_THREADS, "preadv2,preadv,pread64", "
 
 /* ---- P17: signals ------------------------------------------------------------------------ */
 
-static volatile sig_atomic_t n_signals;
+static int n_signals;
 
 static void on_alarm(int number)
 {
 	(void)number;
-	n_signals = n_signals + 1;
+	__atomic_add_fetch(&n_signals, 1, __ATOMIC_RELAXED);
 }
 
 static void storm(bool on)
@@ -209,14 +209,14 @@ static void storm(bool on)
 static void write_after_signals(void *arg)
 {
 	const int *fds = arg;
-	const sig_atomic_t seen = n_signals;
+	const int seen = __atomic_load_n(&n_signals, __ATOMIC_RELAXED);
 	const struct timespec brief = { 0, 100000 };
 	sigset_t all;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	/* The owner sleeps in the kernel meanwhile and is interrupted. */
-	while (n_signals < seen + 20)
+	while (__atomic_load_n(&n_signals, __ATOMIC_RELAXED) < seen + 20)
 		nanosleep(&brief, NULL);
 	(void)!write(fds[1], "x", 1);
 }

@@ -7,14 +7,13 @@
  *             in its process group.
  * Threads:    none here: children are forked from a process with one thread.
  * Ownership:  a child ends by exit(), so that a leak checker runs, unless a check has failed. */
-#ifdef IOE_PLAIN_RUNNER
-
 #include "tests/check.h"
+
+#ifdef IOE_PLAIN_RUNNER
 
 #include <fnmatch.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,17 +23,14 @@
 #define JOBS_MAX          16
 #define TIMEOUT_DEFAULT_S 60.0
 /* A sanitizer makes everything slower than the timeouts in the tests allow for. */
-#define TIMEOUT_FACTOR (CHECK_SANITIZED ? 6.0 : 2.0)
-#define EXIT_FAILED    1
-#define EXIT_SKIPPED   77
+#define TIMEOUT_FACTOR     (CHECK_SANITIZED ? 6.0 : 2.0)
+#define PLAIN_EXIT_FAILED  1
+#define PLAIN_EXIT_SKIPPED 77
 
 extern const struct plain_test *const __start_ioe_tests[] __attribute__((weak));
 extern const struct plain_test *const __stop_ioe_tests[] __attribute__((weak));
 extern const struct plain_suite *const __start_ioe_suites[] __attribute__((weak));
 extern const struct plain_suite *const __stop_ioe_suites[] __attribute__((weak));
-
-const struct plain_test *plain_current_test;
-static int n_failed_checks;
 
 struct job {
 	const struct plain_test *test;
@@ -63,35 +59,6 @@ static double now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-void plain_fail(bool fatal, const char *file, int line, const char *what, const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "[----] %s:%d: check failed: %s\n[----]   ", file, line, what);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	if (fatal) {
-		fflush(NULL);
-		_exit(EXIT_FAILED);
-	}
-	__atomic_add_fetch(&n_failed_checks, 1, __ATOMIC_RELAXED);
-}
-
-void plain_skip(const char *format, ...)
-{
-	va_list args;
-
-	printf("[SKIP] %s::%s: ", plain_current_test->category, plain_current_test->name);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(NULL);
-	_exit(EXIT_SKIPPED);
-}
-
 static const struct plain_options *suite_options(const char *name)
 {
 	for (const struct plain_suite *const *s = __start_ioe_suites; s < __stop_ioe_suites; s++)
@@ -116,7 +83,7 @@ static void run_child(const struct plain_test *test)
 	if (fini != NULL)
 		fini();
 	fflush(NULL);
-	exit(__atomic_load_n(&n_failed_checks, __ATOMIC_RELAXED) == 0 ? 0 : EXIT_FAILED);
+	exit(plain_n_failed() == 0 ? 0 : PLAIN_EXIT_FAILED);
 }
 
 static void start(const struct plain_test *test)
@@ -180,7 +147,7 @@ static void finish(struct job *job, bool timed_out)
 			snprintf(why, sizeof(why), " CRASH! (%s)", strsignal(WTERMSIG(status)));
 			runner.crashed++;
 		}
-	} else if (WEXITSTATUS(status) == EXIT_SKIPPED) {
+	} else if (WEXITSTATUS(status) == PLAIN_EXIT_SKIPPED) {
 		verdict = "SKIP";
 	} else if (WEXITSTATUS(status) != options->exit_code || options->signal != 0) {
 		verdict = "FAIL";
@@ -285,23 +252,6 @@ int main(int argc, char **argv)
 	       runner.passed + runner.failed, runner.passed, runner.failed, runner.crashed);
 	printf("%u passed, %u failed, %u skipped\n", runner.passed, runner.failed, runner.skipped);
 	return runner.failed == 0 ? 0 : 1;
-}
-
-#else
-
-#include "tests/check.h"
-
-#include <stdarg.h>
-
-void check_print_skip(const char *suite, const char *name, const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "SKIP %s/%s: ", suite, name);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
 }
 
 #endif

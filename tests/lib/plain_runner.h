@@ -41,6 +41,13 @@ void plain_fail(bool fatal, const char *file, int line, const char *what, const 
 	__attribute__((format(printf, 5, 6), cold));
 void plain_skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn, cold));
 
+/* Checks that failed without ending the test. */
+int plain_n_failed(void);
+
+/* How the child of a test exits when it has not passed. */
+#define PLAIN_EXIT_FAILED  1
+#define PLAIN_EXIT_SKIPPED 77
+
 #define Test(...) PLAIN_TEST_(__VA_ARGS__, .sentinel_ = 0)
 #define PLAIN_TEST_(suite_, name_, ...)                                                         \
 	static void suite_##_##name_##_impl(void);                                              \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * process.c - see process.h. */
 #include "tests/lib/process.h"
+#include "tests/check.h"
 #include "tests/lib/fail.h"
 
 #include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +30,28 @@ static uint32_t count_entries(const char *path)
 	return n;
 }
 
+static void *do_nothing(void *arg)
+{
+	return arg;
+}
+
+/* ThreadSanitizer has a thread of its own, which it starts with the first of ours: have it there
+ * before threads are counted. In each process: it does not survive a fork(). */
+static void start_sanitizer_thread(void)
+{
+	static pid_t started_in;
+	pthread_t thread;
+
+	if (!CHECK_SANITIZED || started_in == getpid())
+		return;
+	started_in = getpid();
+	must(pthread_create(&thread, NULL, do_nothing, NULL) == 0, "pthread_create");
+	pthread_join(thread, NULL);
+}
+
 uint32_t process_n_threads(void)
 {
+	start_sanitizer_thread();
 	return count_entries("/proc/self/task");
 }
 
@@ -108,9 +130,11 @@ static void read_name(const char *tid, char *ret_name, size_t size)
 
 uint32_t process_threads(struct thread_info *ret_threads, uint32_t n)
 {
-	DIR *dir = opendir("/proc/self/task");
+	DIR *dir;
 	uint32_t found = 0;
 
+	start_sanitizer_thread();
+	dir = opendir("/proc/self/task");
 	must(dir != NULL, "/proc/self/task: %s", strerror(errno));
 	for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
 		char path[320];

@@ -3,29 +3,28 @@
 #include "tests/lib/random.h"
 #include "tests/lib/fail.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint64_t seed;
-
-static void choose(void)
+/* Once for the whole run, before there are threads or children: they inherit it. */
+__attribute__((constructor)) static void choose_seed(void)
 {
 	const char *given = getenv("IOE_SEED");
+	char text[32];
+	uint64_t seed;
 
 	if (given != NULL && given[0] != '\0')
-		seed = strtoull(given, NULL, 0);
-	else
-		must_sys(getrandom(&seed, sizeof(seed), 0));
-	fprintf(stderr, "IOE_SEED=%llu\n", (unsigned long long)seed);
+		return;
+	must_sys(getrandom(&seed, sizeof(seed), 0));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
+	setenv("IOE_SEED", text, 1);
+	fprintf(stderr, "IOE_SEED=%s\n", text);
 }
 
 uint64_t random_seed(void)
 {
-	pthread_once(&once, choose);
-	return seed;
+	return strtoull(getenv("IOE_SEED"), NULL, 0);
 }
 
 struct random random_open(uint64_t stream)

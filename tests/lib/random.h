@@ -12,7 +12,8 @@ struct random {
 	uint64_t state;
 };
 
-/* IOE_SEED, or a new seed; printed on stderr the first time it is asked for. */
+/* IOE_SEED; where it is not set a new one is chosen, printed on stderr and set when the program
+ * starts. */
 uint64_t random_seed(void);
 /* A sequence of its own for each stream number. */
 struct random random_open(uint64_t stream);

@@ -158,6 +158,17 @@ void actor_join(struct actor *actor);
 	RIG_ONE_(suite, name, threads_none, THREADS, NONE, DISK) \
 	static void RIG_BODY_(suite, name)(struct rig * rig)
 
+/* The modes with a driver thread on each backend. */
+#define DRIVER_TEST(suite, name)                                     \
+	static void RIG_BODY_(suite, name)(struct rig * rig);        \
+	RIG_ONE_(suite, name, uring_pool, URING, POOL, DISK)         \
+	RIG_ONE_(suite, name, uring_inline, URING, INLINE, DISK)     \
+	RIG_ONE_(suite, name, aio_pool, AIO, POOL, DISK)             \
+	RIG_ONE_(suite, name, aio_inline, AIO, INLINE, DISK)         \
+	RIG_ONE_(suite, name, threads_pool, THREADS, POOL, DISK)     \
+	RIG_ONE_(suite, name, threads_inline, THREADS, INLINE, DISK) \
+	static void RIG_BODY_(suite, name)(struct rig * rig)
+
 /* Each threading mode on each backend. */
 #define MATRIX_TEST(suite, name)                                     \
 	static void RIG_BODY_(suite, name)(struct rig * rig);        \
@@ -172,24 +183,23 @@ void actor_join(struct actor *actor);
 	RIG_ONE_(suite, name, threads_none, THREADS, NONE, DISK)     \
 	static void RIG_BODY_(suite, name)(struct rig * rig)
 
-#define RIG_PLACES_(suite, name, prefix, backend_, threading_)                         \
-	RIG_ONE_(suite, name, prefix##_disk, backend_, threading_, DISK)               \
-	RIG_ONE_(suite, name, prefix##_disk_direct, backend_, threading_, DISK_DIRECT) \
-	RIG_ONE_(suite, name, prefix##_shm, backend_, threading_, SHM)                 \
-	RIG_ONE_(suite, name, prefix##_shm_direct, backend_, threading_, SHM_DIRECT)
-
-/* The same in each place: for bodies that move data. */
-#define DATA_TEST(suite, name)                                    \
-	static void RIG_BODY_(suite, name)(struct rig * rig);     \
-	RIG_PLACES_(suite, name, uring_pool, URING, POOL)         \
-	RIG_PLACES_(suite, name, uring_inline, URING, INLINE)     \
-	RIG_PLACES_(suite, name, uring_none, URING, NONE)         \
-	RIG_PLACES_(suite, name, aio_pool, AIO, POOL)             \
-	RIG_PLACES_(suite, name, aio_inline, AIO, INLINE)         \
-	RIG_PLACES_(suite, name, aio_none, AIO, NONE)             \
-	RIG_PLACES_(suite, name, threads_pool, THREADS, POOL)     \
-	RIG_PLACES_(suite, name, threads_inline, THREADS, INLINE) \
-	RIG_PLACES_(suite, name, threads_none, THREADS, NONE)     \
+/* For bodies that move data: buffered and direct on a disk in each threading mode, and the same in
+ * memory in one of them. */
+#define DATA_TEST(suite, name)                                \
+	static void RIG_BODY_(suite, name)(struct rig * rig); \
+	RIG_PLACES_(suite, name, uring, URING)                \
+	RIG_PLACES_(suite, name, aio, AIO)                    \
+	RIG_PLACES_(suite, name, threads, THREADS)            \
 	static void RIG_BODY_(suite, name)(struct rig * rig)
+
+#define RIG_PLACES_(suite, name, prefix, backend_)                                        \
+	RIG_ONE_(suite, name, prefix##_pool_disk, backend_, POOL, DISK)                   \
+	RIG_ONE_(suite, name, prefix##_pool_disk_direct, backend_, POOL, DISK_DIRECT)     \
+	RIG_ONE_(suite, name, prefix##_inline_disk, backend_, INLINE, DISK)               \
+	RIG_ONE_(suite, name, prefix##_inline_disk_direct, backend_, INLINE, DISK_DIRECT) \
+	RIG_ONE_(suite, name, prefix##_inline_shm, backend_, INLINE, SHM)                 \
+	RIG_ONE_(suite, name, prefix##_inline_shm_direct, backend_, INLINE, SHM_DIRECT)   \
+	RIG_ONE_(suite, name, prefix##_none_disk, backend_, NONE, DISK)                   \
+	RIG_ONE_(suite, name, prefix##_none_disk_direct, backend_, NONE, DISK_DIRECT)
 
 #endif

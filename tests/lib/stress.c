@@ -28,16 +28,25 @@ int stress_end(void)
 	return n_run > 0 ? 0 : 77;
 }
 
-uint64_t stress_scaled(uint64_t n)
+static uint64_t scaled(uint64_t n, double percent)
 {
 	const char *text = getenv("IOE_STRESS_PERCENT");
-	double percent = CHECK_SANITIZED ? 4 : 100;
-	uint64_t scaled;
+	uint64_t result;
 
 	if (text != NULL && text[0] != '\0')
 		percent = strtod(text, NULL);
-	scaled = (uint64_t)((double)n * percent / 100);
-	return scaled > 0 ? scaled : 1;
+	result = (uint64_t)((double)n * percent / 100);
+	return result > 0 ? result : 1;
+}
+
+uint64_t stress_scaled(uint64_t n)
+{
+	return scaled(n, CHECK_SANITIZED ? 10 : 100);
+}
+
+uint64_t stress_scaled_full(uint64_t n)
+{
+	return scaled(n, 100);
 }
 
 bool stress_scenario(const char *format, ...)

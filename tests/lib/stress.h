@@ -2,7 +2,7 @@
  * stress.h - what the stress programs share: scaled counts, scenarios by name, engines.
  * A stress program is PROGRAM [SUBSTRING]: it runs the scenarios whose name holds the substring,
  * prints a line for each, and exits with 0, with 1 on failure, with 77 when nothing could be run.
- * Environment: IOE_STRESS_PERCENT scales every count (100; under a sanitizer 4), IOE_SEED.
+ * Environment: IOE_STRESS_PERCENT scales every count (100; under a sanitizer 10), IOE_SEED.
  * Invariants: none.
  * Threads:    main.
  * Ownership:  none. */
@@ -21,6 +21,8 @@ int stress_end(void);
 
 /* n by IOE_STRESS_PERCENT, at least 1. */
 uint64_t stress_scaled(uint64_t n);
+/* The same, with 100 as the default under a sanitizer too. */
+uint64_t stress_scaled_full(uint64_t n);
 
 /* Whether to run the scenario; remembers its name and the time. */
 bool stress_scenario(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -107,6 +107,9 @@ static void run(const struct ioe_config *config, int fd)
 	if (!stress_open(config, &engine))
 		return;
 	n_called = n_wrong = 0;
+	/* With NONE this thread fills the channel: it must be the owner before. */
+	if (config->threading == IOE_THREADING_NONE)
+		must(ioe_engine_run(engine, 0, 0) == 0, "run");
 	n_before = own_threads(before);
 	count_alloc_start();
 	for (uint64_t i = 0; i < total; i++) {
