@@ -11,9 +11,9 @@
  * Threads, Ownership: channel.h. */
 #include "channel/channel.h"
 
-#define GATE_INSIDE UINT64_C(1)
+#define GATE_INSIDE      UINT64_C(1)
 #define GATE_INSIDE_MASK ((UINT64_C(1) << 23) - 1)
-#define GATE_CLOSING (UINT64_C(1) << 23)
+#define GATE_CLOSING     (UINT64_C(1) << 23)
 #define GATE_COUNT_SHIFT 24
 
 /* A sleeping producer looks for room by itself so often: a driver that is in a long callback may
@@ -88,8 +88,9 @@ static int64_t room_left(const struct ioe__channel *channel, uint64_t gate)
 	const uint64_t restored = __atomic_load_n(&channel->restored, __ATOMIC_ACQUIRE);
 	/* The difference of two 40-bit counts, with its sign: a gate word read before others
 	 * reserved and the driver restored is behind restored (its compare-and-swap will fail). */
-	const int64_t taken = (int64_t)(((gate >> GATE_COUNT_SHIFT) - restored)
-					<< GATE_COUNT_SHIFT) >> GATE_COUNT_SHIFT;
+	const int64_t taken =
+		(int64_t)(((gate >> GATE_COUNT_SHIFT) - restored) << GATE_COUNT_SHIFT) >>
+		GATE_COUNT_SHIFT;
 
 	return (int64_t)channel->capacity - taken;
 }
@@ -191,8 +192,8 @@ void ioe__channel_push(struct ioe__channel *channel, struct ioe__node *first,
 		first->next = head;
 		/* Release: pairs with the exchange in take(). Seq_cst: C4, before the look at
 		 * parked. ABA is harmless: head is only compared, never followed. */
-	} while (!__atomic_compare_exchange_n(&channel->head, &head, newest, true,
-					      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(&channel->head, &head, newest, true, __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
 	ioe__channel_notify(channel);
 }
 

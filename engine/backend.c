@@ -98,8 +98,8 @@ int ioe__backend_open(uint32_t backend, struct ioe__backend_config *config, char
 		}
 		if (!ioe__backend_is_unavailable(ret))
 			return ret;
-		say(skipped, skipped[0] == '\0' ? "%s is not available (%s)"
-						: ", %s is not available (%s)",
+		say(skipped,
+		    skipped[0] == '\0' ? "%s is not available (%s)" : ", %s is not available (%s)",
 		    table[i]->name, error_name(ret));
 	}
 	return ret;

@@ -49,10 +49,10 @@ struct ioe__request {
 	uint32_t slot;       /* index of this slot, [0, depth) */
 	uint32_t generation; /* how often the slot has been used */
 	/* What to do; constant from stage to reap. */
-	uint8_t op;      /* IOE_OP_NOP, _READ, _WRITE, _FSYNC, _FDATASYNC or _FALLOCATE */
-	uint8_t state;   /* enum ioe__request_state, the driver's */
+	uint8_t op;    /* IOE_OP_NOP, _READ, _WRITE, _FSYNC, _FDATASYNC or _FALLOCATE */
+	uint8_t state; /* enum ioe__request_state, the driver's */
 	uint16_t ioprio;
-	uint32_t flags;    /* IOE_EVENT_* of its events */
+	uint32_t flags; /* IOE_EVENT_* of its events */
 	int fd;
 	uint32_t rw_flags; /* RWF_* */
 	uint32_t op_flags; /* of fallocate: mode */
@@ -90,9 +90,9 @@ static inline void ioe__count(uint64_t *counter, uint64_t n)
 #define IOE__REASON_MAX 256
 
 struct ioe__backend_config {
-	uint32_t depth;      /* requests staged and not reaped, at the most; what the caller asks */
-	uint32_t n_helpers;  /* threads for what cannot be done asynchronously */
-	uint32_t driver;     /* index, for names of threads */
+	uint32_t depth;     /* requests staged and not reaped, at the most; what the caller asks */
+	uint32_t n_helpers; /* threads for what cannot be done asynchronously */
+	uint32_t driver;    /* index, for names of threads */
 	/* The thread that opens is not the one that will drive: nothing may be bound to the opening
 	 * thread; enable() binds it. */
 	bool other_thread;

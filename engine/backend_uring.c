@@ -4,8 +4,8 @@
  * One request is one SQE. Beside them the ring carries a read of an eventfd, armed before each
  * sleep, by which wake() ends it; cancels; and liburing's timeout where the kernel has no other.
  *
- * The wake is never lost: the read is armed in or before the system call that sleeps, and an eventfd
- * keeps its count, so that a read armed after the signal completes at once.
+ * The wake is never lost: the read is armed in or before the system call that sleeps, and an
+ * eventfd keeps its count, so that a read armed after the signal completes at once.
  *
  * With DEFER_TASKRUN completions become visible only in a system call with GETEVENTS, so that every
  * one we make has it; pending() looks at IORING_SQ_TASKRUN to know when one is due.
@@ -24,8 +24,8 @@
 #include <string.h>
 
 /* user_data: the slot below, its generation above. No slot has this index: */
-#define SLOT_OURS UINT32_MAX
-#define DATA_WAKE ((uint64_t)SLOT_OURS)
+#define SLOT_OURS   UINT32_MAX
+#define DATA_WAKE   ((uint64_t)SLOT_OURS)
 #define DATA_CANCEL ((UINT64_C(1) << 32) | SLOT_OURS)
 
 _Static_assert((uint32_t)LIBURING_UDATA_TIMEOUT == SLOT_OURS, "liburing's timeouts are told apart");
@@ -35,15 +35,15 @@ _Static_assert((uint32_t)LIBURING_UDATA_TIMEOUT == SLOT_OURS, "liburing's timeou
 
 /* How long a full SQ is tried again for a cancel, while the kernel takes nothing. */
 #define SQE_TRIES_MAX 1000u
-#define SQE_PAUSE_NS INT64_C(100000)
+#define SQE_PAUSE_NS  INT64_C(100000)
 
 struct ioe__backend {
 	struct io_uring ring;
 	uint32_t depth;
 	uint32_t n_helpers;
 	int wake_fd;
-	bool disabled;    /* until enable() */
-	bool registered;  /* the ring's fd, with the driving thread */
+	bool disabled;   /* until enable() */
+	bool registered; /* the ring's fd, with the driving thread */
 	bool wake_armed;
 	uint64_t wake_count; /* where the armed read puts the eventfd's count */
 	int broken;          /* 0 or the error */
@@ -66,8 +66,8 @@ static const struct {
 };
 
 static const uint8_t opcodes_needed[] = {
-	IORING_OP_NOP,	 IORING_OP_READV, IORING_OP_WRITEV,    IORING_OP_FSYNC,
-	IORING_OP_READ,	 IORING_OP_WRITE, IORING_OP_FALLOCATE, IORING_OP_ASYNC_CANCEL,
+	IORING_OP_NOP,  IORING_OP_READV, IORING_OP_WRITEV,    IORING_OP_FSYNC,
+	IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FALLOCATE, IORING_OP_ASYNC_CANCEL,
 };
 
 /* ---- Open ---- */
@@ -173,10 +173,9 @@ static int setup_depth(struct ioe__backend *backend, struct ioe__backend_config 
 	uint32_t depth = asked;
 	int ret;
 
-	while (config->ret_note[0] = '\0',
-	       (ret = setup_ring(backend, depth, config->other_thread, config->ret_note)) ==
-			       -ENOMEM &&
-		       depth > 1)
+	while (config->ret_note[0] = '\0', (ret = setup_ring(backend, depth, config->other_thread,
+							     config->ret_note)) == -ENOMEM &&
+						   depth > 1)
 		depth /= 2;
 	if (ret < 0) {
 		backend->ring.ring_fd = -1;
@@ -328,8 +327,8 @@ static bool arm_wake(struct ioe__backend *backend)
 	sqe = get_sqe(backend);
 	if (sqe == NULL)
 		return false;
-	io_uring_prep_read(sqe, backend->wake_fd, &backend->wake_count,
-			   sizeof(backend->wake_count), 0);
+	io_uring_prep_read(sqe, backend->wake_fd, &backend->wake_count, sizeof(backend->wake_count),
+			   0);
 	io_uring_sqe_set_data64(sqe, DATA_WAKE);
 	backend->wake_armed = true;
 	return true;
@@ -447,7 +446,8 @@ static uint32_t uring_reap(struct ioe__backend *backend, struct ioe__completion 
 		ioe__count(&backend->counters->cq_overflows, 1);
 	if (backend->n_refused > 0)
 		k = reap_refused(backend, ret_completions, n);
-	io_uring_for_each_cqe(&backend->ring, head, cqe) {
+	io_uring_for_each_cqe(&backend->ring, head, cqe)
+	{
 		if (k == n)
 			break;
 		n_seen++;

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-#define FLAGS_KNOWN (IOE_ENGINE_NO_MERGE | IOE_ENGINE_NO_TIMING)
+#define FLAGS_KNOWN       (IOE_ENGINE_NO_MERGE | IOE_ENGINE_NO_TIMING)
 #define N_HELPERS_DEFAULT 16u
-#define SPIN_NS_DEFAULT 20000u
-#define SPIN_NS_MAX UINT64_C(1000000000)
+#define SPIN_NS_DEFAULT   20000u
+#define SPIN_NS_MAX       UINT64_C(1000000000)
 
 /* The size of the first struct ioe_config that was released: there was none shorter. */
 #define SIZE_FIRST 104u
@@ -26,9 +26,9 @@ struct field {
 	bool off;
 };
 
-#define FIELD(name, lo, hi, d, can_be_off)                                                        \
-	{                                                                                         \
-		offsetof(struct ioe_config, name), lo, hi, d, can_be_off                           \
+#define FIELD(name, lo, hi, d, can_be_off)                               \
+	{                                                                \
+		offsetof(struct ioe_config, name), lo, hi, d, can_be_off \
 	}
 
 static const struct field fields[] = {

@@ -2,12 +2,12 @@
  * driver.c - the loop, the thread that runs it, and when it sleeps.
  *
  * Sleeping (the other half of channel.h's argument): a driver sleeps inside commit() only after it
- * has read `command` (seen), staged all that can be staged, declared itself parked, and looked at the channel
- * and at `command` once more. Whoever pushes or commands does so first and looks at `parked` after
- * it, both seq_cst: one of the two sees the other.
+ * has read `command` (seen), staged all that can be staged, declared itself parked, and looked at
+ * the channel and at `command` once more. Whoever pushes or commands does so first and looks at
+ * `parked` after it, both seq_cst: one of the two sees the other.
  *
- * Spinning: before it sleeps, and with everything staged handed to the kernel, a driver may look for
- * work for a while, if
+ * Spinning: before it sleeps, and with everything staged handed to the kernel, a driver may look
+ * for work for a while, if
  *   - work has been coming soon: the moving average of the time it was without work, spun or
  *     slept, is below spin_ns;
  *   - and nobody else wants the CPU: a sched_yield() that took long has run another thread, and a
@@ -25,7 +25,7 @@
 /* Records for fds: so many that when they run out, more than depth of them have an event that is
  * in the kernel or could be (README.md, "Records"). */
 #define RECORDS_PER_DEPTH 2u
-#define RECORDS_EXTRA 64u
+#define RECORDS_EXTRA     64u
 /* Entries of the pool of iovecs for each unit of depth. */
 #define IOV_PER_DEPTH 64u
 
@@ -35,10 +35,10 @@
 
 /* A clock that jumped by more than this: somebody else has had the CPU. */
 #define PREEMPTED_NS INT64_C(5000)
-#define SPIN_BACKOFF 64u    /* sleeps without spinning after that */
-#define SPIN_LOOKS 16u      /* looks between two readings of the clock */
-#define IDLE_WEIGHT 8       /* of the moving average */
-#define IDLE_CAP_NS INT64_C(1000000)
+#define SPIN_BACKOFF 64u /* sleeps without spinning after that */
+#define SPIN_LOOKS   16u /* looks between two readings of the clock */
+#define IDLE_WEIGHT  8   /* of the moving average */
+#define IDLE_CAP_NS  INT64_C(1000000)
 
 uint32_t ioe__driver_seen(const struct ioe__driver *driver)
 {
@@ -323,12 +323,12 @@ static int alloc_slots(struct ioe__driver *driver)
 	n_plan = n_plan < IOE__PLAN_MAX ? n_plan : IOE__PLAN_MAX;
 	driver->free_slots = calloc(depth, sizeof(*driver->free_slots));
 	driver->requests = calloc(depth, sizeof(*driver->requests));
-	driver->completions = calloc(2 * IOE__REAP_MAX, sizeof(*driver->completions));
+	driver->completions = calloc((size_t)2 * IOE__REAP_MAX, sizeof(*driver->completions));
 	driver->plan_memory = aligned_alloc(
 		IOE__CACHE_LINE, (ioe__merge_memory_bytes(n_plan) + IOE__CACHE_LINE - 1) /
 					 IOE__CACHE_LINE * IOE__CACHE_LINE);
-	if (driver->free_slots == NULL || driver->requests == NULL ||
-	    driver->completions == NULL || driver->plan_memory == NULL)
+	if (driver->free_slots == NULL || driver->requests == NULL || driver->completions == NULL ||
+	    driver->plan_memory == NULL)
 		return -ENOMEM;
 	ioe__merge_init(&driver->plan, driver->plan_memory, n_plan);
 	ret = ioe__order_init(&driver->order, RECORDS_PER_DEPTH * depth + RECORDS_EXTRA);

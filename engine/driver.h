@@ -64,16 +64,16 @@ struct ioe__driver_counters {
 };
 
 /* ioe__driver.command: bits that are set once, and a count of kicks above them. */
-#define IOE__COMMAND_STOP 1u   /* end when nothing is left */
+#define IOE__COMMAND_STOP   1u /* end when nothing is left */
 #define IOE__COMMAND_CANCEL 2u /* end everything with -ECANCELED */
-#define IOE__COMMAND_KICK 4u
+#define IOE__COMMAND_KICK   4u
 
 /* Completions taken at a time, at the most. */
 #define IOE__REAP_MAX 256
 /* Where callbacks run on the driver and submit again: a share of the depth, so that the next
  * requests go out while the rest of the completions is still being dealt with (README.md). */
 #define IOE__REAP_SHARE 8
-#define IOE__REAP_MIN 4
+#define IOE__REAP_MIN   4
 /* Events planned at a time: bounds a sort. As many as the channel holds, within these. */
 #define IOE__PLAN_MIN 1024
 #define IOE__PLAN_MAX 4096
@@ -104,7 +104,7 @@ struct ioe__driver {
 	/* Events before they are staged, in the order in which the lists are served. */
 	struct ioe__event_list again;    /* came back: resumed, retried, split */
 	struct ioe__event_list ready;    /* barriers that may start */
-	struct ioe__merge_group current; /* of the plan, staged in part for want of slots or iovecs */
+	struct ioe__merge_group current; /* of the plan, staged in part: slots or iovecs ran out */
 	struct ioe__event_list incoming; /* admitted, not planned */
 	struct ioe__event_list delayed;  /* wait for a while after -EAGAIN */
 	struct ioe__event_list arrived;  /* taken from the channel, not admitted */
@@ -117,11 +117,11 @@ struct ioe__driver {
 	uint32_t n_staged;      /* since the last commit */
 	uint32_t batch;         /* number of drains so far */
 	uint32_t planned_batch; /* the drain that the last planned event came with */
-	int failing;           /* -ECANCELED or -EIO: how every event that is not in the kernel ends */
-	bool cancelled;        /* the backend has been asked to cancel what it has */
+	int failing;    /* -ECANCELED or -EIO: how every event that is not in the kernel ends */
+	bool cancelled; /* the backend has been asked to cancel what it has */
 	bool broken;
 	bool enabled;
-	bool completed;        /* something has come back since `delayed` was last looked at */
+	bool completed; /* something has come back since `delayed` was last looked at */
 
 	/* Time, and spinning (driver.c). */
 	int64_t now_ns;
@@ -179,8 +179,7 @@ void ioe__pending_fail(struct ioe__driver *driver);
 /* ---- settle.c ---- */
 
 /* What became of n requests. */
-void ioe__settle(struct ioe__driver *driver, const struct ioe__completion *completions,
-		 uint32_t n);
+void ioe__settle(struct ioe__driver *driver, const struct ioe__completion *completions, uint32_t n);
 
 /* An event has ended: account for it, and hand it to its waiter or to `finished`. */
 void ioe__finish(struct ioe__driver *driver, struct ioe_event *event, int64_t result);

@@ -25,7 +25,7 @@ _Static_assert(IOE__WORK_POKE == IOE__CHANNEL_COUNT_MASK + 1, "counts are compar
 /* How long close sleeps between looks for threads that are on their way out of drain. */
 #define GUEST_POLL_NS INT64_C(20000)
 
-#define STRING_OF(x) #x
+#define STRING_OF(x)                 #x
 #define VERSION(major, minor, patch) STRING_OF(major) "." STRING_OF(minor) "." STRING_OF(patch)
 
 const char *ioe_version(void)

@@ -73,8 +73,7 @@ void ioe_prep_fdatasync(struct ioe_event *event, int fd)
 	prep(event, IOE_OP_FDATASYNC, fd);
 }
 
-void ioe_prep_fallocate(struct ioe_event *event, int fd, int mode, uint64_t offset,
-			uint64_t length)
+void ioe_prep_fallocate(struct ioe_event *event, int fd, int mode, uint64_t offset, uint64_t length)
 {
 	prep(event, IOE_OP_FALLOCATE, fd);
 	event->op_flags = (uint32_t)mode;

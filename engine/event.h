@@ -23,12 +23,12 @@
 
 /* ioe_event.ioe__state. */
 enum ioe__event_state {
-	IOE__EVENT_IDLE = 0,          /* prepared */
-	IOE__EVENT_IN_ENGINE = 1,     /* accepted, not finished */
-	IOE__EVENT_WAITED_FOR = 2,    /* the same, and a thread sleeps on the word */
-	IOE__EVENT_CALLED = 3,        /* its callback has started */
-	IOE__EVENT_DONE = 4,          /* without callback: finished, not collected */
-	IOE__EVENT_COLLECTED = 5,     /* ioe_wait() has returned its result */
+	IOE__EVENT_IDLE = 0,       /* prepared */
+	IOE__EVENT_IN_ENGINE = 1,  /* accepted, not finished */
+	IOE__EVENT_WAITED_FOR = 2, /* the same, and a thread sleeps on the word */
+	IOE__EVENT_CALLED = 3,     /* its callback has started */
+	IOE__EVENT_DONE = 4,       /* without callback: finished, not collected */
+	IOE__EVENT_COLLECTED = 5,  /* ioe_wait() has returned its result */
 };
 
 /* ioe_event.ioe__stage. */
@@ -42,11 +42,11 @@ enum ioe__event_stage {
 };
 
 /* ioe_event.ioe__marks: the driver's. */
-#define IOE__MARK_STARTED 1u   /* has been staged once: its credit has been returned */
-#define IOE__MARK_WATCHED 2u   /* later conflicting ones of its batch wait (law 6) */
-#define IOE__MARK_ALONE 4u     /* out of a split: never in a request with others again */
-#define IOE__MARK_WAITING 8u   /* a barrier that waits for earlier events */
-#define IOE__MARK_HELD 16u     /* waits for a watched or held one that it conflicts with */
+#define IOE__MARK_STARTED 1u  /* has been staged once: its credit has been returned */
+#define IOE__MARK_WATCHED 2u  /* later conflicting ones of its batch wait (law 6) */
+#define IOE__MARK_ALONE   4u  /* out of a split: never in a request with others again */
+#define IOE__MARK_WAITING 8u  /* a barrier that waits for earlier events */
+#define IOE__MARK_HELD    16u /* waits for a watched or held one that it conflicts with */
 
 /* Law 10: what a submit call would say of the event, 0 or -errno; nothing is changed. */
 int ioe__event_check(const struct ioe_event *event);

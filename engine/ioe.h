@@ -81,7 +81,7 @@ enum {
 #define IOE_CONFIG_OFF UINT32_MAX
 
 /* ioe_config.flags */
-#define IOE_ENGINE_NO_MERGE (UINT64_C(1) << 0)  /* every event is a request of its own */
+#define IOE_ENGINE_NO_MERGE  (UINT64_C(1) << 0) /* every event is a request of its own */
 #define IOE_ENGINE_NO_TIMING (UINT64_C(1) << 1) /* read no clock for statistics */
 
 /* What ioe_engine_open() may be told. Set size to sizeof(struct ioe_config) and the rest to
@@ -171,7 +171,7 @@ struct ioe_event {
 	void *arg;             /* yours; the engine does not look at it */
 	void *buffer;          /* the data, or the array of struct iovec of readv and writev */
 	uint64_t length;       /* bytes; of readv and writev set at acceptance, to their sum */
-	uint64_t offset; /* bytes from the start of the file; where it cannot seek, only for order */
+	uint64_t offset; /* bytes from the start of the file; a file that cannot seek ignores it */
 	int fd;
 	uint32_t flags;    /* IOE_EVENT_* */
 	uint8_t op;        /* IOE_OP_* */

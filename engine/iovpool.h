@@ -10,8 +10,8 @@
 #include "engine/sys.h"
 
 #define IOE__IOV_BLOCK_MAX 1024u
-#define IOE__IOV_ORDERS 11 /* blocks of 1 << 0 to 1 << 10 entries */
-#define IOE__NO_IOV_BLOCK UINT32_MAX
+#define IOE__IOV_ORDERS    11 /* blocks of 1 << 0 to 1 << 10 entries */
+#define IOE__NO_IOV_BLOCK  UINT32_MAX
 
 _Static_assert(IOE__IOV_BLOCK_MAX == 1u << (IOE__IOV_ORDERS - 1), "the largest order");
 _Static_assert(IOE__IOV_BLOCK_MAX == IOV_MAX, "what the kernel takes in one request");

@@ -6,8 +6,8 @@
  * Threads, Ownership: driver.h. */
 #include "engine/driver.h"
 
-/* False: no record is free. It stays, with all behind it, until events have finished; there are more
- * records than slots, so the slots are all in use then. */
+/* False: no record is free. It stays, with all behind it, until events have finished; there are
+ * more records than slots, so the slots are all in use then. */
 static bool admit(struct ioe__driver *driver, struct ioe_event *event)
 {
 	if (!ioe__order_admit(&driver->order, event))
@@ -166,8 +166,8 @@ static void hold_back(struct ioe__driver *driver, struct ioe__merge_group *group
 	}
 }
 
-/* A drain that is too large for one plan: what of it has been given to the backend is watched, so that
- * the rest of it waits where it conflicts. (What came back or is held is looked at anyway.) */
+/* A drain that is too large for one plan: what of it has been given to the backend is watched, so
+ * that the rest of it waits where it conflicts. (What came back or is held is looked at anyway.) */
 static void watch_staged(struct ioe__driver *driver, uint32_t batch)
 {
 	for (uint32_t slot = 0; slot < driver->depth; slot++) {

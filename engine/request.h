@@ -22,10 +22,10 @@ enum ioe__request_state {
 };
 
 /* Named bounds of law 8 (every retry has one). */
-#define IOE__AGAIN_MAX 1024           /* -EINTR or -EAGAIN in a row for one event */
-#define IOE__AGAIN_QUICK_MAX 16       /* of those, so many may wait for a completion only */
-#define IOE__AGAIN_NS IOE__NS_PER_MS  /* the others wait so long: a second in all */
-#define IOE__STALLS_MAX 1             /* transfers of 0 bytes of a write in a row, forgiven */
+#define IOE__AGAIN_MAX       1024           /* -EINTR or -EAGAIN in a row for one event */
+#define IOE__AGAIN_QUICK_MAX 16             /* of those, so many may wait for a completion only */
+#define IOE__AGAIN_NS        IOE__NS_PER_MS /* the others wait so long: a second in all */
+#define IOE__STALLS_MAX      1              /* transfers of 0 bytes of a write in a row, forgiven */
 
 /* What the settle table says. */
 enum ioe__verdict {

@@ -81,8 +81,7 @@ static uint64_t advance(struct ioe__driver *driver, struct ioe_event *event, uin
 	return 0;
 }
 
-static void settle_request(struct ioe__driver *driver, struct ioe__request *request,
-			   int64_t result)
+static void settle_request(struct ioe__driver *driver, struct ioe__request *request, int64_t result)
 {
 	struct ioe__driver_counters *counters = &driver->counters;
 	const struct ioe__settlement settlement = ioe__request_settle(request, result);

@@ -22,9 +22,8 @@ static void add_driver(struct ioe_stats *stats, const struct ioe__driver *driver
 		stats->events_by_op[op] += load(&counters->events_by_op[op]);
 	stats->events_finished += finished;
 	/* The channel counts to 2^40 and over; it is ahead of what has finished by less. */
-	stats->events_accepted +=
-		finished + ((ioe__channel_reserved(&driver->channel) - finished) &
-			    IOE__CHANNEL_COUNT_MASK);
+	stats->events_accepted += finished + ((ioe__channel_reserved(&driver->channel) - finished) &
+					      IOE__CHANNEL_COUNT_MASK);
 	stats->errors += load(&counters->errors);
 	stats->bytes_read += load(&counters->bytes_read);
 	stats->bytes_written += load(&counters->bytes_written);
@@ -60,8 +59,7 @@ int ioe_engine_stats(const struct ioe_engine *engine, struct ioe_stats *ret_stat
 	for (uint32_t i = 0; i < engine->n_drivers; i++)
 		add_driver(&stats, engine->drivers[i]);
 	if (stats.elapsed_ns > 0)
-		stats.in_flight_average =
-			(double)stats.in_flight_ns / (double)stats.elapsed_ns;
+		stats.in_flight_average = (double)stats.in_flight_ns / (double)stats.elapsed_ns;
 	memcpy(ret_stats, &stats, stats.size);
 	return 0;
 }

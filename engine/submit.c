@@ -162,9 +162,10 @@ static int64_t submit_some(struct ioe_engine *engine, struct ioe_event *const ev
 	return submit_to_one(engine->drivers[d], events, 1, how);
 }
 
-/* NONE. The owner drives instead of sleeping, without callbacks. As long as nobody is the owner, the
- * thread that opened the engine goes beyond the capacity: if it is the only one, nobody else will
- * make room, and to make it the owner here could take the engine from a thread about to run it. */
+/* NONE. The owner drives instead of sleeping, without callbacks. As long as nobody is the owner,
+ * the thread that opened the engine goes beyond the capacity: if it is the only one, nobody else
+ * will make room, and to make it the owner here could take the engine from a thread about to run
+ * it. */
 static int64_t submit_none(struct ioe_engine *engine, struct ioe_event *const events[], uint32_t n)
 {
 	struct ioe__driver *driver = engine->drivers[0];

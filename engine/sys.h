@@ -25,14 +25,14 @@
 /* An invariant of ours; never a kernel result or a caller's input. Stays on in release. */
 void ioe__assert_failed(const char *what, const char *file, int line)
 	__attribute__((noreturn, cold));
-#define ioe__assert(cond)                                                                         \
+#define ioe__assert(cond) \
 	(__builtin_expect(!(cond), 0) ? ioe__assert_failed(#cond, __FILE__, __LINE__) : (void)0)
 
-#define IOE__CACHE_LINE 64
+#define IOE__CACHE_LINE   64
 #define IOE__ALIGNED_LINE __attribute__((aligned(IOE__CACHE_LINE)))
 
 #define IOE__NS_PER_MS INT64_C(1000000)
-#define IOE__NS_PER_S INT64_C(1000000000)
+#define IOE__NS_PER_S  INT64_C(1000000000)
 
 /* The most one read or write moves (MAX_RW_COUNT, include/linux/fs.h): INT_MAX rounded down to a
  * page. It is a multiple of every sector size, so that direct IO stays aligned behind it. */
@@ -78,8 +78,8 @@ static inline int64_t ioe__preadv2(int fd, const struct iovec *iov, uint32_t n_i
 	return ioe__sys_result(preadv2(fd, iov, (int)n_iov, offset, rw_flags));
 }
 
-static inline int64_t ioe__pwritev2(int fd, const struct iovec *iov, uint32_t n_iov,
-				    int64_t offset, int rw_flags)
+static inline int64_t ioe__pwritev2(int fd, const struct iovec *iov, uint32_t n_iov, int64_t offset,
+				    int rw_flags)
 {
 	return ioe__sys_result(pwritev2(fd, iov, (int)n_iov, offset, rw_flags));
 }

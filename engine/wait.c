@@ -84,8 +84,8 @@ int64_t ioe_wait_for(struct ioe_engine *engine, struct ioe_event *event, int64_t
 	if (engine == NULL || !ioe__event_is_held(event))
 		/* Done in between is not "never submitted". */
 		return collect(event, &result) ? result : -EINVAL;
-	/* A close on another thread may end the event and then the engine: only NONE, whose owner we
-	 * have to be, looks at the engine from here on. */
+	/* A close on another thread may end the event and then the engine: only NONE, whose owner
+	 * we have to be, looks at the engine from here on. */
 	if (!event->ioe__driven)
 		return wait_sleeping(event, ioe__deadline(timeout_ns));
 	if (ioe__in_callback())

@@ -277,7 +277,7 @@ static struct ioe__node *reverse(struct ioe__node *list)
 /* The whole chain of an inbox or a `mine`. */
 static struct ioe__node *take_all(struct ioe__node **place)
 {
-	/* Relaxed is enough to pass by an empty place: a worker looks again before it sleeps (S2). */
+	/* Relaxed is enough to pass by: a worker looks again before it sleeps (S2). */
 	if (__atomic_load_n(place, __ATOMIC_RELAXED) == NULL)
 		return NULL;
 	/* Acquire pairs with P1 and W1: the links, and what the pushers wrote, are visible. */

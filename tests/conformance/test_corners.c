@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_corners.c - where two rules of the engine meet: each was wrong once, and found by reading. */
+ * test_corners.c - where two rules meet: each was wrong once, and found by reading. */
 #include "tests/lib/rig.h"
 #include "tests/lib/seam.h"
 
@@ -164,9 +164,9 @@ static void run_twenty(void *arg)
 
 		pair->ret = n < 0 ? n : pair->ret + n;
 	}
-	pair->rig->engine = ioe_engine_close(pair->rig->engine, IOE_CLOSE_DRAIN) == 0
-				    ? NULL
-				    : pair->rig->engine;
+	pair->rig->engine = ioe_engine_close(pair->rig->engine, IOE_CLOSE_DRAIN) == 0 ?
+				    NULL :
+				    pair->rig->engine;
 }
 
 /* The opener that fills the channel first does not take the engine from who is to run it. */

@@ -247,7 +247,7 @@ DATA_TEST(transfers, writes_in_flight_together_keep_their_own_places)
 	uint8_t *buffer = rig_buffer(rig, N * u);
 	struct job *jobs = rig_jobs(rig, N);
 	struct random random = random_open(2);
-	uint32_t order[N];
+	uint32_t order[N] = { 0 };
 
 	pattern_fill(buffer, N * u, 0, OTHER_SEED);
 	for (uint32_t i = 0; i < N; i++) {

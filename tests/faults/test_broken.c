@@ -67,18 +67,18 @@ static void break_by(uint32_t backend, uint32_t threading, const char *call, con
 	trace_close(&trace);
 }
 
-#define BROKEN_TESTS(row, backend, call, injection)                                               \
-	Test(broken, row##_inline, .timeout = 60)                                                 \
-	{                                                                                         \
-		break_by(backend, IOE_THREADING_INLINE, call, injection);                         \
-	}                                                                                         \
-	Test(broken, row##_pool, .timeout = 60)                                                   \
-	{                                                                                         \
-		break_by(backend, IOE_THREADING_POOL, call, injection);                           \
-	}                                                                                         \
-	Test(broken, row##_none, .timeout = 60)                                                   \
-	{                                                                                         \
-		break_by(backend, IOE_THREADING_NONE, call, injection);                           \
+#define BROKEN_TESTS(row, backend, call, injection)                       \
+	Test(broken, row##_inline, .timeout = 60)                         \
+	{                                                                 \
+		break_by(backend, IOE_THREADING_INLINE, call, injection); \
+	}                                                                 \
+	Test(broken, row##_pool, .timeout = 60)                           \
+	{                                                                 \
+		break_by(backend, IOE_THREADING_POOL, call, injection);   \
+	}                                                                 \
+	Test(broken, row##_none, .timeout = 60)                           \
+	{                                                                 \
+		break_by(backend, IOE_THREADING_NONE, call, injection);   \
 	}
 
 BROKEN_TESTS(enter_ends_what_the_kernel_never_got, IOE_BACKEND_URING, "io_uring_enter",

@@ -391,9 +391,10 @@ static uint8_t *map_large(uint64_t length)
 	check_sys(ftruncate(fd, (off_t)chunk));
 	for (uint64_t at = 0; at < length; at += chunk) {
 		const uint64_t n = length - at < chunk ? length - at : chunk;
+		void *at_base =
+			mmap(base + at, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 
-		cr_assert(mmap(base + at, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			       0) != MAP_FAILED);
+		cr_assert(at_base == base + at);
 	}
 	close(fd);
 	return base;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# outside.sh - the README's example, as a program outside the tree, built through pkg-config against an install into a
-# fresh prefix, shared and static, reads a file; and `make uninstall` leaves no file behind.
+# outside.sh - the README's example, as a program outside the tree, built through pkg-config
+# against an install into a fresh prefix, shared and static, reads a file; and `make uninstall` leaves no file behind.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
@@ -20,6 +20,7 @@ files_in() {
 }
 
 # The example of the README, as it stands there.
+# shellcheck disable=SC2016 # backticks, not commands
 sed -n '/^```c$/,/^```$/{/^```/!p}' "$root/README.md" >"$work/reader.c"
 head -c 50000 /dev/urandom >"$work/data"
 

@@ -21,8 +21,8 @@ const char *place_name(enum place place);
 bool place_is_direct(enum place place);
 
 /* A new file of that size, filled with the pattern of seed (see memory.h), open for reading and
- * writing, as the place says and with more flags of open(2). Skips the test when O_DIRECT is refused
- * there. */
+ * writing, as the place says and with more flags of open(2). Skips the test when O_DIRECT is
+ * refused there. */
 int place_file(enum place place, uint64_t size, uint64_t seed, int more_flags);
 
 /* The same file again, with other flags of open(2) (O_RDONLY, O_RDWR | O_DIRECT, ...). */

@@ -71,12 +71,18 @@ int plain_n_failed(void);
 
 /* Whether a check has a message behind its operands: PLAIN_KIND1_ for checks of one operand gives
  * S (silent) or M (message), PLAIN_KIND2_ the same for two, PLAIN_KIND3_ for three. */
+/* It would align these beyond the end of the line. */
+/* clang-format off */
 #define PLAIN_AT_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, kind, ...) kind
-#define PLAIN_KIND1_(...)                                                                 PLAIN_AT_(__VA_ARGS__, M, M, M, M, M, M, M, M, M, M, M, M, M, S, ~)
-#define PLAIN_KIND2_(...)                                                                 PLAIN_AT_(__VA_ARGS__, M, M, M, M, M, M, M, M, M, M, M, M, S, ~, ~)
-#define PLAIN_KIND3_(...)                                                                 PLAIN_AT_(__VA_ARGS__, M, M, M, M, M, M, M, M, M, M, M, S, ~, ~, ~)
-#define PLAIN_JOIN2_(a, b)                                                                a##b
-#define PLAIN_JOIN_(a, b)                                                                 PLAIN_JOIN2_(a, b)
+#define PLAIN_KIND1_(...) \
+	PLAIN_AT_(__VA_ARGS__, M, M, M, M, M, M, M, M, M, M, M, M, M, S, ~)
+#define PLAIN_KIND2_(...) \
+	PLAIN_AT_(__VA_ARGS__, M, M, M, M, M, M, M, M, M, M, M, M, S, ~, ~)
+#define PLAIN_KIND3_(...) \
+	PLAIN_AT_(__VA_ARGS__, M, M, M, M, M, M, M, M, M, M, M, S, ~, ~, ~)
+#define PLAIN_JOIN2_(a, b) a##b
+#define PLAIN_JOIN_(a, b) PLAIN_JOIN2_(a, b)
+/* clang-format on */
 
 #define PLAIN_ONE_S(fatal, is, what)      PLAIN_ONE_(fatal, is, what, #what, "%s", "")
 #define PLAIN_ONE_M(fatal, is, what, ...) PLAIN_ONE_(fatal, is, what, #what, __VA_ARGS__)

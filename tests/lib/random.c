@@ -24,7 +24,10 @@ __attribute__((constructor)) static void choose_seed(void)
 
 uint64_t random_seed(void)
 {
-	return strtoull(getenv("IOE_SEED"), NULL, 0);
+	const char *text = getenv("IOE_SEED");
+
+	must(text != NULL, "IOE_SEED has been taken away");
+	return strtoull(text, NULL, 0);
 }
 
 struct random random_open(uint64_t stream)

@@ -10,13 +10,13 @@
 
 /* What the two threads share; each round has an engine of its own. */
 static struct {
+	uint64_t round; /* written by the closer: go */
 	struct ioe_engine *engine;
-	uint64_t round __attribute__((aligned(64)));  /* written by the closer: go */
-	uint64_t called __attribute__((aligned(64))); /* callbacks so far */
-	uint64_t left __attribute__((aligned(64)));   /* rounds whose submit has returned */
-	uint64_t n_wrong;
 	uint64_t n_rounds;
+	uint64_t n_wrong;
 	struct ioe_event event;
+	uint64_t called; /* callbacks so far */
+	uint64_t left;   /* rounds whose submit has returned */
 } shared;
 
 static void on_end(struct ioe_event *event)

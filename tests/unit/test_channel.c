@@ -209,7 +209,7 @@ Test(channel, close_sends_sleeping_producers_away_and_refuses_new_ones, .timeout
 }
 
 #define N_PRODUCERS 4
-#define N_EACH 20000
+#define N_EACH      20000
 
 struct producer {
 	struct world *world;
