@@ -10,8 +10,10 @@
  * or move them until the callback starts or ioe_wait() returns.
  *
  * Vocabulary: an *event* is one operation of yours; a *request* is what the kernel is given,
- * made of one or more adjacent events; a *driver* is the thread that makes requests of events;
- * *depth* is the number of requests in the kernel at one time, per driver.
+ * made of one or more adjacent events; the *channel* is the bounded queue of accepted events to a
+ * *driver*, the thread that makes requests of them; a *backend* is the way they reach the kernel;
+ * *depth* is the number of requests there at one time, per driver; a *worker* runs callbacks, a
+ * *helper* makes calls that block; the *owner* drives an engine that has no threads.
  *
  * Errors: functions return >= 0 or a negative errno value, never -1 with errno set; errno
  * itself may be changed by any of them. An event's own outcome is in ioe_event.result, with
@@ -71,9 +73,11 @@ enum {
 	IOE_THREADING_POOL = 0,   /* driver threads; callbacks on a pool of workers */
 	IOE_THREADING_INLINE = 1, /* driver threads; callbacks on the driver threads themselves */
 	/* No driver and no callback threads: one thread of yours, the owner, drives the engine by
-	 * ioe_engine_run() and its callbacks run there. The owner is the first thread that calls
-	 * ioe_engine_run(), ioe_wait(), ioe_engine_drain() or ioe_engine_close(); for another
-	 * thread these are -EBUSY ever after. Any thread may submit. Helpers may exist. */
+	 * ioe_engine_run() and its callbacks run there. ioe_submit() only queues: nothing reaches
+	 * the kernel until the owner runs, waits, drains, closes, or submits to a full channel.
+	 * The owner is the first thread that calls ioe_engine_run(), ioe_wait(),
+	 * ioe_engine_drain() or ioe_engine_close(); for another thread these are -EBUSY ever
+	 * after. Any thread may submit. Helpers may exist. */
 	IOE_THREADING_NONE = 2,
 };
 
@@ -91,11 +95,17 @@ enum {
  * know of it is not zero. */
 struct ioe_config {
 	uint32_t size;
-	uint32_t backend;          /* IOE_BACKEND_* (AUTO) */
-	uint32_t threading;        /* IOE_THREADING_* (POOL) */
-	uint32_t n_drivers;        /* (1) [1, 64]; with IOE_THREADING_NONE only 1 */
-	uint32_t n_workers;        /* (2) [1, 256] callback threads; POOL only, without .workers */
-	uint32_t n_helpers;        /* (min(depth_max, 16)) [1, 256] per driver */
+	uint32_t backend;   /* IOE_BACKEND_* (AUTO) */
+	uint32_t threading; /* IOE_THREADING_* (POOL) */
+	/* (1) [1, 64]; with IOE_THREADING_NONE only 1. All events of one fd number go to one driver
+	 * (fd modulo n_drivers), nops round robin. For several drivers on one file open it
+	 * several times: order, merging and barriers are per fd. */
+	uint32_t n_drivers;
+	/* (2) [1, 256] callback threads; ignored unless POOL; not together with .workers */
+	uint32_t n_workers;
+	/* (min(depth_max, 16)) [1, 256] per driver: threads for blocking calls on aio and threads;
+	 * on uring the bound of the kernel's own. On threads depth is min(depth_max, n_helpers). */
+	uint32_t n_helpers;
 	uint32_t depth_max;        /* (128) [1, 16384] requests in the kernel, per driver */
 	uint32_t channel_capacity; /* (1024) [1, 1048576] accepted, not started; per driver */
 	uint32_t timers_max;       /* (1024) [1, 1048576] or OFF; for timers, which are to come */
@@ -142,7 +152,9 @@ enum {
 #define IOE_EVENT_NO_RESUME (UINT32_C(1) << 1)
 /* Start only when every event of the same fd number that was accepted before this one has
  * finished, resumes and retries included. A barrier fsync therefore covers every write
- * accepted before it. It delays no other event. Never merged. -EINVAL on a nop. */
+ * accepted before it. It delays no other event. Never merged. -EINVAL on a nop.
+ * "Finished" includes failed: a barrier runs, and may end with 0, although a write before it has
+ * ended with an error. A commit is durable if the barrier and each of its writes ended well. */
 #define IOE_EVENT_BARRIER (UINT32_C(1) << 2)
 
 /* "At the file's own position": reserved for streams, refused with -EOPNOTSUPP so far. */
@@ -152,8 +164,13 @@ enum {
  * result and done are set, the memory is yours again, and the callback may free it, reuse it or
  * submit it again. It runs with no lock held, never inside a submit call and never inside
  * another callback: on a worker (POOL), on the driver (INLINE) or in the owner's calls (NONE).
- * It may call every function here but ioe_engine_drain(), _drain_for(), _run() and _close(), and
- * on INLINE and NONE ioe_wait() and ioe_wait_for(): -EDEADLK. ioe_submit() does not block in it. */
+ * With more than one worker or driver, callbacks of different events run at the same time, in any
+ * order: what they share needs atomics or locks. Who has submitted an event must not touch it
+ * again but in its callback: that may have run, and submitted it anew, before ioe_submit() returns.
+ * A callback may call every function here but these, of its own and any other engine, which return
+ * -EDEADLK: ioe_engine_drain(), ioe_engine_drain_for(), ioe_engine_run(), ioe_engine_close(),
+ * ioe_workers_close(), and on INLINE and NONE ioe_wait() and ioe_wait_for(). ioe_submit() does not
+ * block in it. */
 typedef void (*ioe_callback)(struct ioe_event *event);
 
 /* Private: what hangs an event into a queue of the engine. */
@@ -228,8 +245,8 @@ _Static_assert(sizeof(struct ioe_event) == 192, "struct ioe_event is three cache
  * write, writev  transfers all of length, or ends with -errno and in done the bytes written
  *                before it (-EFBIG and -ENOSPC in the middle of a write, for example).
  *                Without progress and without error twice in a row: -EIO.
- *                Where a request must be run again (see merging in the README), the same bytes
- *                are written to the same place once more.
+ *                If a request of several events fails, they are run again alone: bytes that had
+ *                reached the file already are then written there once more.
  * With O_DIRECT, buffer, length and offset must be aligned as ioe_file_alignment() says; what
  * is not ends with -EINVAL in its callback, alone.
  * On a file that cannot seek (pipe, socket, terminal) the offset is ignored and a read goes on
@@ -302,7 +319,9 @@ int ioe_engine_drain_for(struct ioe_engine *engine, int64_t timeout_ns);
 
 /* ioe_engine_close()'s how. */
 enum {
-	IOE_CLOSE_DRAIN = 0,  /* finish what was accepted */
+	/* Finish what was accepted. Chains of callbacks that submit end where they submit next
+	 * (-ESHUTDOWN): ioe_engine_drain() first, to let them run out. */
+	IOE_CLOSE_DRAIN = 0,
 	IOE_CLOSE_CANCEL = 1, /* end it with -ECANCELED where that can be done */
 };
 
@@ -349,7 +368,7 @@ struct ioe_stats {
 	uint64_t requests;           /* given to the backend; resumes and retries count again */
 	uint64_t merged_requests;    /* of those, with more than one event */
 	uint64_t merged_events;      /* events in merged requests */
-	uint64_t resumed;            /* events gone on with after a short transfer */
+	uint64_t resumed;            /* times an event was gone on with after a short transfer */
 	uint64_t retried;            /* events or requests run again after -EINTR or -EAGAIN */
 	uint64_t split;              /* merged requests taken apart after an error */
 	uint64_t stale_completions;  /* of requests that were no more; dropped */
@@ -362,8 +381,8 @@ struct ioe_stats {
 	uint64_t in_flight_max;      /* highest ever, of one driver */
 	uint64_t in_flight_ns;       /* integral of in_flight over time: requests x ns */
 	uint64_t elapsed_ns;         /* time the integral covers, summed over the drivers */
-	double in_flight_average;    /* in_flight_ns / elapsed_ns; 0 with NO_TIMING */
-	uint64_t cq_overflows;       /* completions the kernel had no room for (uring); always 0 */
+	double in_flight_average;    /* in_flight_ns / elapsed_ns, per driver; 0 with NO_TIMING */
+	uint64_t cq_overflows; /* times the completion queue was full (uring); 0 if all is well */
 };
 
 /* Fill *ret_stats, up to its size, which the caller has set.
@@ -381,8 +400,8 @@ int ioe_engine_stats(const struct ioe_engine *engine, struct ioe_stats *ret_stat
  * capacity instead, because a program of one thread would wait for itself.
  * Order: events in flight together run and end in any order. Those that the driver takes up
  * together (one batch, for instance) and that overlap in one fd, one of them a write or a
- * fallocate, run one after another in the order of acceptance, but for barriers that wait: they
- * delay nobody. Which events are taken up together
+ * fallocate, run one after another in the order of acceptance. (A barrier that is still waiting
+ * does not hold up later events, even if they overlap it.) Which events are taken up together
  * is a matter of timing between calls: use callbacks or IOE_EVENT_BARRIER where order matters.
  * Returns 0, or
  *   -EINVAL      malformed: engine or event NULL, unknown op or flag, buffer NULL, length 0,
@@ -415,11 +434,13 @@ int ioe_try_submit_batch(struct ioe_engine *engine, struct ioe_event *const even
 /* ---- Wait ---------------------------------------------------------------------------- */
 
 /* Wait for an accepted event without callback and return its result (bytes or -errno); once per
- * event, also after a drain; then the event is the caller's again. It may live on the stack.
+ * event, also after a drain; then the event is the caller's again. An event that is done may also
+ * be submitted again without having been waited for. It may live on the stack.
  * Any thread. POOL: in callbacks too. NONE: drives the engine, on the owner's thread.
  * engine may be NULL where the event is known to have ended.
  * Returns the event's result, or
- *   -EINVAL   never submitted, or waited for already, or has a callback; event NULL
+ *   -EINVAL   never submitted, or waited for already, or has a callback; event NULL; engine NULL
+ *             and the event not done
  *   -EDEADLK  in a callback that runs on a driver (INLINE) or in the owner (NONE); in any
  *             callback, if the engine is a NONE engine
  *   -EBUSY    NONE, not the owner, and not done yet
@@ -435,9 +456,10 @@ int64_t ioe_wait_for(struct ioe_engine *engine, struct ioe_event *event, int64_t
  * never blocks; what the engine wrote before is visible after true. */
 bool ioe_event_is_done(const struct ioe_event *event);
 
-/* IOE_THREADING_NONE: drive the engine until n_min events have finished (their callbacks run or
- * their waiters served) or timeout_ns is over; 0 polls, -1 has no limit. n_min = 0: one round
- * without waiting. Makes the calling thread the owner if there is none.
+/* IOE_THREADING_NONE: drive the engine until n_min events have finished (the callback has run, or
+ * the event is ready for ioe_wait()) or timeout_ns is over; 0 polls, -1 has no limit. It waits with
+ * nothing in the engine as well: other threads may submit. n_min = 0: one round without waiting.
+ * Makes the calling thread the owner if there is none.
  * Returns the number of events finished, possibly more or (time over) less than n_min;
  * -EINVAL (engine NULL, not a NONE engine, timeout_ns < -1), -EDEADLK (in a callback), -EBUSY (not
  * the owner). */
@@ -455,8 +477,9 @@ struct ioe_alignment {
 /* Ask the kernel what O_DIRECT IO on fd must be aligned to: statx(2) with STATX_DIOALIGN (Linux
  * 6.1), else the BLKSSZGET ioctl for block devices, else 4096, which is right for every
  * sector size in use. fd need not be open with O_DIRECT. Any thread; may block as statx(2) does.
- * Returns 0, -EINVAL (NULL, or size less than 12), -EBADF, -EOPNOTSUPP (the file system has no
- * direct IO for this file). */
+ * Returns 0, -EINVAL (NULL, or size less than 12), -EBADF, -EOPNOTSUPP (the kernel says that this
+ * file takes no direct IO). 0 is no promise that it does where the kernel says nothing: open(2)
+ * with O_DIRECT tells. */
 IOE_MUST_CHECK
 int ioe_file_alignment(int fd, struct ioe_alignment *ret_alignment);
 
