@@ -256,7 +256,16 @@ void ioe__channel_announce(struct ioe__channel *channel)
 	if (channel->n_unannounced == 0)
 		return;
 	channel->n_unannounced = 0;
+	channel->had_sleepers |= ck_ec32_has_waiters(&channel->room);
 	ck_ec32_inc(&channel->room, &ec_mode);
+}
+
+bool ioe__channel_had_sleepers(struct ioe__channel *channel)
+{
+	const bool had = channel->had_sleepers;
+
+	channel->had_sleepers = false;
+	return had;
 }
 
 bool ioe__channel_has_work(const struct ioe__channel *channel)

@@ -37,7 +37,8 @@ struct ioe__channel {
 	/* The driver writes, producers read. */
 	uint64_t restored IOE__ALIGNED_LINE; /* credit returned so far, free-running, 40 bits */
 	struct ck_ec32 room;                 /* advanced when returned credit is announced */
-	uint64_t n_unannounced;              /* the driver's own */
+	uint64_t n_unannounced;              /* the driver's own, like the next */
+	bool had_sleepers;
 
 	uint32_t parked IOE__ALIGNED_LINE; /* the driver sleeps, or is about to */
 	uint64_t n_wakes;
@@ -78,6 +79,10 @@ void ioe__channel_restore(struct ioe__channel *channel, uint64_t n);
 /* Wake the sleeping producers if credit has been returned since the last time. The driver does so
  * before it sleeps, and when a round has brought nothing new. */
 void ioe__channel_announce(struct ioe__channel *channel);
+
+/* Whether producers have been found asleep since this was asked last: the driver is what they wait
+ * for, and they want the CPUs. */
+bool ioe__channel_had_sleepers(struct ioe__channel *channel);
 
 /* Declare that the driver will sleep. True: it may, and the next push or notify will call wake().
  * False: there is something to take; it is not parked. After true the driver looks at whatever

@@ -529,8 +529,9 @@ static int probe(struct ioe__backend *backend, struct ioe__backend_config *confi
 	if (ret < 0)
 		return ret;
 	backend->armed = true;
+	/* With a signal pending it says -EINTR, and has shown that it is there. */
 	ret = ioe__aio_events_get(&backend->events, 0, 0);
-	return ret < 0 ? ret : 0;
+	return ret < 0 && ret != -EINTR ? ret : 0;
 }
 
 static int aio_open(struct ioe__backend_config *config, struct ioe__backend **ret_backend)

@@ -10,8 +10,9 @@
  * for work for a while, if
  *   - work has been coming soon: the moving average of the time it was without work, spun or
  *     slept, is below spin_ns;
- *   - and nobody else wants the CPU: a sched_yield() that took long has run another thread, and a
- *     clock that jumps while spinning tells of preemption. Then the next sleeps do not spin.
+ *   - and nobody else wants the CPU: producers that have slept for want of room do, a
+ *     sched_yield() that took long has run another thread, and a clock that jumps while spinning
+ *     tells of preemption. Then the next sleeps do not spin.
  *
  * Invariants, Threads, Ownership: driver.h. */
 #include "engine/driver.h"
@@ -94,6 +95,8 @@ static bool may_spin(struct ioe__driver *driver)
 
 	if (spin_ns == 0 || driver->idle_ns >= spin_ns)
 		return false;
+	if (ioe__channel_had_sleepers(&driver->channel))
+		driver->spin_backoff = SPIN_BACKOFF;
 	if (driver->spin_backoff > 0) {
 		driver->spin_backoff--;
 		return false;

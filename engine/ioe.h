@@ -406,8 +406,10 @@ int ioe_engine_stats(const struct ioe_engine *engine, struct ioe_stats *ret_stat
  * Returns 0, or
  *   -EINVAL      malformed: engine or event NULL, unknown op or flag, buffer NULL, length 0,
  *                offset + length over INT64_MAX, n_iov 0 or over 1024 or not 0 where there is no
- *                vector, an iovec entry NULL with length, fd negative, a barrier nop
- *   -EOPNOTSUPP  a reserved field is not 0, or offset is IOE_OFFSET_STREAM
+ *                vector, an iovec entry NULL with length, fd negative, a barrier nop, reserved0
+ *                not 0
+ *   -EOPNOTSUPP  a field that says so, or op_flags where it has no meaning, is not 0; or offset is
+ *                IOE_OFFSET_STREAM
  *   -EBUSY       the event is still in an engine (best effort)
  *   -ESHUTDOWN   the engine is being closed
  *   -EIO         the kernel interface of the engine has broken; only close is left */

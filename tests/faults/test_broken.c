@@ -5,9 +5,9 @@
 
 #include <unistd.h>
 
-enum { EVENTS_MAX = 2000 };
+enum { EVENTS_MAX = 6000 };
 
-/* Direct reads until the engine says that it has broken; with aio also a pipe that nobody writes
+/* Direct reads, more than the channel holds, until the engine says that it has broken; with aio also a pipe that nobody writes
  * to, which waits on a helper and must not keep close waiting. */
 static void run_until_broken(void *arg)
 {
@@ -27,6 +27,8 @@ static void run_until_broken(void *arg)
 	fd = rig_file(&rig, 1 << 20);
 	rig_pipe(&rig, fds);
 	rig_open(&rig, &config);
+	if (row->threading == IOE_THREADING_NONE)
+		must(ioe_engine_run(rig.engine, 0, 0) >= 0, "run");
 	if (row->backend == IOE_BACKEND_AIO) {
 		ioe_prep_read(&hanging->event, fds[0], &byte, 1, 0);
 		rig_submit(&rig, hanging);
@@ -35,8 +37,6 @@ static void run_until_broken(void *arg)
 		ioe_prep_read(&jobs[n].event, fd, rig_buffer(&rig, 4096), 4096, n % 256 * 4096);
 		jobs[n].event.flags = IOE_EVENT_NO_MERGE;
 		ret = rig_submit_ret(&rig, &jobs[n]);
-		if (n % 4 == 3 && ret == 0)
-			rig_wait(&rig, &jobs[n]);
 	}
 	must(ret == -EIO, "the engine has not broken: %d", ret);
 	n--;

@@ -97,9 +97,9 @@ static bool is_among(pid_t tid, const struct thread_info *threads, uint32_t n)
 	return false;
 }
 
-static void run(const struct ioe_config *config, int fd)
+static void run(const struct ioe_config *config, int fd, uint64_t n)
 {
-	const uint64_t total = stress_scaled(1000000);
+	const uint64_t total = stress_scaled(n);
 	struct ioe_engine *engine;
 	uint32_t n_before, n_after;
 	uint64_t allocated;
@@ -164,7 +164,7 @@ int main(int argc, char **argv)
 
 			if (stress_scenario("%s %s", stress_backends[backend],
 					    stress_threadings[threading]))
-				run(&config, fd);
+				run(&config, fd, 1000000);
 			/* Small, so that every limit is met all the time. */
 			config.depth_max = 2;
 			config.channel_capacity = 3;
@@ -172,7 +172,7 @@ int main(int argc, char **argv)
 			if (backend == IOE_BACKEND_URING &&
 			    stress_scenario("%s %s small", stress_backends[backend],
 					    stress_threadings[threading]))
-				run(&config, fd);
+				run(&config, fd, 100000);
 		}
 	}
 	close(fd);
