@@ -7,8 +7,8 @@
 
 enum { EVENTS_MAX = 6000 };
 
-/* Direct reads, more than the channel holds, until the engine says that it has broken; with aio also a pipe that nobody writes
- * to, which waits on a helper and must not keep close waiting. */
+/* Direct reads, more than the channel holds, until the engine says that it has broken; with aio
+ * also a pipe that nobody writes to, which waits on a helper and must not keep close waiting. */
 static void run_until_broken(void *arg)
 {
 	const struct rig_row *row = arg;
