@@ -259,6 +259,25 @@ static void deliver(struct ioe__driver *driver)
 	}
 }
 
+/* Law 8, the long way round: in every slot there is a request of at least one event, or nothing. */
+static void verify(const struct ioe__driver *driver)
+{
+#ifdef IOE_VERIFY
+	uint32_t n_staged = 0;
+
+	for (uint32_t slot = 0; slot < driver->depth; slot++) {
+		const struct ioe__request *request = &driver->requests[slot];
+
+		ioe__assert((request->state == IOE__REQUEST_STAGED) == (request->n_events > 0));
+		n_staged += request->state == IOE__REQUEST_STAGED;
+	}
+	ioe__assert(n_staged == driver->in_flight);
+	ioe__assert(driver->n_free + driver->in_flight == driver->depth);
+#else
+	(void)driver;
+#endif
+}
+
 void ioe__driver_step(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
 {
 	const uint64_t n_finished = driver->counters.events_finished;
@@ -291,6 +310,7 @@ void ioe__driver_step(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen
 		ioe__sleep_ns(driver->broken ? BROKEN_PAUSE_NS : COMMIT_PAUSE_NS);
 	if (driver->config.timing)
 		stamp(driver);
+	verify(driver);
 	deliver(driver);
 }
 

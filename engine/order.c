@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * order.c - barriers, and overlaps behind trouble.
+ * order.c - barriers, and overlaps.
  * Invariants, Threads, Ownership: order.h. */
 #include "engine/order.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * order.h - what may start when: barriers (law 7), and overlaps behind trouble (law 6).
+ * order.h - what may start when: barriers (law 7), and overlaps (law 6).
  *
  * For each fd number with unfinished events there is a record: a list of them in the order of
  * arrival. A barrier may start when it is the first of its list. Records are found by hashing the

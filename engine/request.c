@@ -103,16 +103,14 @@ static uint32_t build_merged(struct ioe__request *request, struct iovec *iov, ui
 
 	while (n < n_events && n_iov + ioe__merge_n_buffers(event) <= n_iov_max) {
 		const uint32_t added = append_rest(iov + n_iov, event);
-		bool whole = true;
 		uint64_t length = 0;
 
 		for (uint32_t i = 0; i < added; i++)
 			length += iov[n_iov + i].iov_len;
-		whole = length == event->length - event->done;
 		n_iov += added;
 		bytes += length;
 		n++;
-		if (!whole)
+		if (length < event->length - event->done)
 			break;
 		event = ioe__event_next(event);
 	}
