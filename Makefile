@@ -95,7 +95,7 @@ COMPILER_gcc := gcc
 COMPILER_clang := clang libclang-rt-14-dev
 PACKAGES_build := $(COMPILER_$(notdir $(firstword $(CC)))) binutils libc6-dev liburing-dev \
 	libaio-dev libck-dev libjansson-dev
-PACKAGES_test := gcc g++ libcriterion-dev pkg-config strace
+PACKAGES_test := gcc g++ libcriterion-dev pkg-config strace jq
 PACKAGES_style := clang-format clang-tidy cppcheck shellcheck
 PACKAGES_fresh := debootstrap
 

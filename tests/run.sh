@@ -5,8 +5,9 @@
 # TEST is a suite (a Criterion binary or the same under the plain runner), a stress program, or a
 # shell script: those of tests/tools get the path of `ioe`, those of tests/install the folder of the
 # release build as their argument. Everything a test prints is in LOG_DIR; the terminal shows it
-# without the lines of tests that began and passed. A test that prints no counts counts as one test:
-# exit status 0 passed, 77 skipped, anything else failed.
+# without the lines of tests that began and passed. A script may close with `N passed, N failed, N
+# skipped`. A test that prints no counts counts as one test: exit status 0 passed, 77 skipped,
+# anything else failed.
 set -u
 log_dir=$1
 shift
@@ -22,7 +23,7 @@ count_of() { # NAME FILE: the sum of the numbers behind "NAME: " in Criterion's 
 }
 
 run_one() { # TEST
-	local test=$1 log status shown started=$SECONDS bad=0 good=0 left=0 command=("$1")
+	local test=$1 log status shown counts started=$SECONDS bad=0 good=0 left=0 command=("$1")
 	log=$log_dir/$(basename "$test").log
 	case $test in
 	tests/tools/*.sh) command=(bash "$test" "$IOE_RELEASE_DIR/ioe") ;;
@@ -44,6 +45,9 @@ run_one() { # TEST
 		bad=$(count_of Failing "$log")
 		left=$(grep -c '^\[SKIP\]' "$log")
 		# A suite that failed in no test died between them.
+		[ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+	elif counts=$(tail -n 1 "$log" | grep -xE '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped'); then
+		read -r good bad left <<<"$(tr -dc '0-9 ' <<<"$counts")"
 		[ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
 	elif [ "$status" = 0 ]; then
 		good=1

@@ -40,7 +40,7 @@ bad()
 skip()
 {
 	skipped=$((skipped + 1))
-	echo "skipped: $*"
+	echo "[SKIP] tools: $*"
 }
 
 # check NAME CONDITION...: one test by a command's status
