@@ -223,6 +223,7 @@ static void *produce(void *arg)
 
 	for (uint64_t round = 0; round < producer->rounds; round++) {
 		struct ioe_event *batch[SLOTS];
+		bool waits[SLOTS];
 		const uint32_t wanted = (uint32_t)random_between(&producer->random, 1, SLOTS);
 		uint32_t at = (uint32_t)random_below(&producer->random, SLOTS), n = 0;
 
@@ -234,14 +235,11 @@ static void *produce(void *arg)
 			prep(slot);
 			if (random_below(&slot->random, 4) == 0)
 				slot->event.callback = NULL;
+			/* Known now only: a callback may submit its event anew. */
+			waits[n] = slot->event.callback == NULL;
 			batch[n++] = &slot->event;
 		}
 		__atomic_add_fetch(&n_accepted, n, __ATOMIC_RELAXED);
-		/* A callback may submit its event anew: which have none is known now only. */
-		bool waits[SLOTS];
-
-		for (uint32_t i = 0; i < n; i++)
-			waits[i] = batch[i]->callback == NULL;
 		must(ioe_submit_batch(engine, batch, n) == (int)n, "batch of %u", n);
 		for (uint32_t i = 0; i < n; i++) {
 			if (!waits[i])
