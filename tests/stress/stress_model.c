@@ -120,7 +120,7 @@ static void check(struct slot *slot)
 		int16_t *byte = &slot->model[slot->first + i];
 
 		if (slot->writes)
-			*byte = ended_well ? slot->generation : -1;
+			*byte = (int16_t)(ended_well ? slot->generation : -1);
 		else if (ended_well && *byte >= 0)
 			must(bytes_differ(slot->buffer + (size_t)i * UNIT, UNIT, (uint8_t)*byte) <
 				     0,
