@@ -355,7 +355,7 @@ int ioe_engine_close(struct ioe_engine *engine, uint32_t how)
 		ioe__channel_wait_left(&engine->drivers[i]->channel);
 	/* They look at the drivers. */
 	while (__atomic_load_n(&engine->n_guests, __ATOMIC_ACQUIRE) != 0) {
-		ioe__work_owner_add_done(&engine->account, 0);
+		ioe__work_owner_poke(&engine->account);
 		ioe__sleep_ns(GUEST_POLL_NS);
 	}
 	take_down(engine, command);

@@ -61,7 +61,7 @@ static void publish(struct ioe__driver *driver, struct part *part)
 	if (n_unused > 0) {
 		ioe__channel_unreserve(channel, n_unused);
 		/* For a drain that has seen the credit taken: look again. */
-		ioe__work_owner_add_done(driver->config.account, 0);
+		ioe__work_owner_poke(driver->config.account);
 		ioe__driver_command(driver, IOE__COMMAND_KICK);
 	}
 	ioe__channel_leave(channel);

@@ -230,7 +230,7 @@ static void add_done(struct ioe__work_owner *owner, uint64_t n, struct ioe__work
 
 void ioe__work_owner_add_done(struct ioe__work_owner *owner, uint64_t n)
 {
-	add_done(owner, n != 0 ? n : IOE__WORK_POKE, NULL);
+	add_done(owner, n, NULL);
 }
 
 void ioe__work_owner_poke(struct ioe__work_owner *owner)

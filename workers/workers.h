@@ -57,7 +57,7 @@ void ioe__workers_push(struct ioe_workers *workers, struct ioe__node *first,
 		       struct ioe__node *last);
 
 /* Account n pieces as done on another thread than a worker (a driver running callbacks itself),
- * and wake the waiters. n = 0 is ioe__work_owner_poke(). */
+ * and wake the waiters. */
 void ioe__work_owner_add_done(struct ioe__work_owner *owner, uint64_t n);
 
 /* Make every ioe__work_owner_wait() return whose `seen` was read before this: something else than

@@ -463,7 +463,7 @@ Test(workers, a_poke_ends_every_wait_that_began_before_it, .timeout = 60)
 	/* Between the look and the sleep. */
 	ioe__work_owner_poke(&owner);
 	check_eq(ioe__work_owner_wait(&owner, seen, -1), 0);
-	ioe__work_owner_add_done(&owner, 0);
+	ioe__work_owner_poke(&owner);
 	check_eq(ioe__work_owner_wait(&owner, seen + IOE__WORK_POKE, -1), 0);
 	/* At any moment. */
 	for (uint32_t round = 0; round < 1000; round++) {
