@@ -283,9 +283,8 @@ void ioe__driver_step(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen
 	const uint64_t n_finished = driver->counters.events_finished;
 	const uint32_t batch = driver->batch;
 	const bool may_pause = wait_ns != 0;
-	int ret;
-
 	const bool cancelling = (seen & IOE__COMMAND_CANCEL) != 0;
+	int ret;
 
 	if (cancelling && driver->failing == 0)
 		driver->failing = -ECANCELED;

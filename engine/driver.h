@@ -102,7 +102,7 @@ struct ioe__driver {
 	void *plan_memory;
 
 	/* Events before they are staged, in the order in which the lists are served. */
-	struct ioe__event_list again;    /* came back: resumed, retried, split */
+	struct ioe__event_list again;    /* came back, or let go by law 6 */
 	struct ioe__event_list ready;    /* barriers that may start */
 	struct ioe__merge_group current; /* of the plan, staged in part: slots or iovecs ran out */
 	struct ioe__event_list incoming; /* admitted, not planned */
