@@ -96,7 +96,7 @@ bool ioe__channel_has_work(const struct ioe__channel *channel);
 /* Wake the driver if it is parked: something that it looks at after park() has been set. */
 void ioe__channel_notify(struct ioe__channel *channel);
 
-/* Credit reserved so far, mod 2^40: at least the number of events accepted. */
+/* Credit reserved so far, mod 2^40: at least the number of events accepted through the channel. */
 uint64_t ioe__channel_reserved(const struct ioe__channel *channel);
 #define IOE__CHANNEL_COUNT_MASK ((UINT64_C(1) << 40) - 1)
 

@@ -89,6 +89,14 @@ static inline void ioe__count(uint64_t *counter, uint64_t n)
 
 #define IOE__REASON_MAX 256
 
+/* What the drivers of an engine may take from each other while they are opened. How often memory
+ * for a ring has been waited for: what one has waited for in vain the next need not. */
+struct ioe__shortage {
+	uint32_t n;       /* waits in all */
+	uint32_t n_round; /* since driver 0 was opened last */
+	bool of_contexts; /* the last open of aio found none; any other -EAGAIN is of threads */
+};
+
 struct ioe__backend_config {
 	uint32_t depth;     /* requests staged and not reaped, at the most; what the caller asks */
 	uint32_t n_helpers; /* threads for what cannot be done asynchronously */
@@ -97,6 +105,7 @@ struct ioe__backend_config {
 	 * thread; enable() binds it. */
 	bool other_thread;
 	struct ioe__backend_counters *counters;
+	struct ioe__shortage *shortage; /* shared by the drivers of an engine; NULL: alone */
 	/* Out: the depth there is (smaller when memory was short), and a note of what was given
 	 * up, "" if nothing. */
 	uint32_t ret_depth;

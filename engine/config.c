@@ -14,8 +14,11 @@
 
 /* The size of the first struct ioe_config that was released: there was none shorter. */
 #define SIZE_FIRST 104u
+/* No struct ioe_config will ever be longer: a size that nobody has set is not gone through. */
+#define SIZE_MAX_ANY 4096u
 
 _Static_assert(sizeof(struct ioe_config) >= SIZE_FIRST, "struct ioe_config only grows");
+_Static_assert(sizeof(struct ioe_config) <= SIZE_MAX_ANY, "struct ioe_config does not grow so far");
 _Static_assert(SPIN_NS_MAX < IOE_CONFIG_OFF, "OFF is out of the range of spin_ns");
 
 struct field {
@@ -63,13 +66,17 @@ static int copy(const struct ioe_config *config, struct ioe_config *ret_config)
 {
 	const unsigned char *bytes = (const unsigned char *)config;
 	const uint32_t ours = sizeof(*ret_config);
+	/* Once: what is compared is what is copied. */
+	const uint32_t size = __atomic_load_n(&config->size, __ATOMIC_RELAXED);
 
-	if (config->size < SIZE_FIRST)
+	if (size < SIZE_FIRST)
 		return -EINVAL;
-	for (uint32_t i = ours; i < config->size; i++)
+	if (size > SIZE_MAX_ANY)
+		return -E2BIG;
+	for (uint32_t i = ours; i < size; i++)
 		if (bytes[i] != 0)
 			return -E2BIG;
-	memcpy(ret_config, config, config->size < ours ? config->size : ours);
+	memcpy(ret_config, config, size < ours ? size : ours);
 	ret_config->size = ours;
 	return 0;
 }

@@ -18,6 +18,11 @@ enum ioe__context {
 /* initial-exec: one byte of the static TLS, read without a call in every submit. */
 extern _Thread_local uint8_t ioe__context __attribute__((tls_model("initial-exec")));
 
+struct ioe__driver;
+
+/* The driver whose callbacks are running on this thread (IOE__CONTEXT_DRIVER), or NULL. */
+extern _Thread_local struct ioe__driver *ioe__driving __attribute__((tls_model("initial-exec")));
+
 static inline bool ioe__in_callback(void)
 {
 	return ioe__context != IOE__CONTEXT_PLAIN;

@@ -9,7 +9,9 @@
  * Spinning: before it sleeps, and with everything staged handed to the kernel, a driver may look
  * for work for a while, if
  *   - work has been coming soon: the moving average of the time it was without work, spun or
- *     slept, is below spin_ns;
+ *     slept, is below spin_ns. There are two of them: after a round that has staged something it
+ *     waits for the kernel; after one that has only ended events, for those whose events
+ *     they were, who come back sooner or later than a completion;
  *   - and nobody else wants the CPU: producers that have slept for want of room do, a
  *     sched_yield() that took long has run another thread, and a clock that jumps while spinning
  *     tells of preemption. Then the next sleeps do not spin.
@@ -55,6 +57,13 @@ void ioe__driver_command(struct ioe__driver *driver, uint32_t command)
 	ioe__channel_notify(&driver->channel);
 }
 
+uint64_t ioe__driver_accepted(const struct ioe__driver *driver)
+{
+	const uint64_t own = __atomic_load_n(&driver->counters.events_own, __ATOMIC_RELAXED);
+
+	return (ioe__channel_reserved(&driver->channel) + own) & IOE__CHANNEL_COUNT_MASK;
+}
+
 bool ioe__driver_is_empty(const struct ioe__driver *driver)
 {
 	return driver->n_unfinished == 0 && driver->arrived.first == NULL &&
@@ -63,7 +72,7 @@ bool ioe__driver_is_empty(const struct ioe__driver *driver)
 
 /* ---- Time ---- */
 
-/* Account the time since the last stamp at the current in_flight. */
+/* Account the time since the last stamp at the in_flight there was then. */
 static void stamp(struct ioe__driver *driver)
 {
 	const int64_t now = ioe__clock_ns();
@@ -73,14 +82,16 @@ static void stamp(struct ioe__driver *driver)
 	if (!driver->config.timing)
 		return;
 	ioe__count(&driver->counters.elapsed_ns, elapsed);
-	ioe__count(&driver->counters.in_flight_ns, elapsed * driver->in_flight);
+	ioe__count(&driver->counters.in_flight_ns, elapsed * driver->in_flight_then);
+	driver->in_flight_then = driver->in_flight;
 }
 
-static void note_idle(struct ioe__driver *driver, int64_t idle_ns)
+/* staged: the round that was without work had staged something. */
+static void note_idle(struct ioe__driver *driver, bool staged, int64_t idle_ns)
 {
 	if (idle_ns > IDLE_CAP_NS)
 		idle_ns = IDLE_CAP_NS;
-	driver->idle_ns += (idle_ns - driver->idle_ns) / IDLE_WEIGHT;
+	driver->idle_ns[staged] += (idle_ns - driver->idle_ns[staged]) / IDLE_WEIGHT;
 }
 
 static bool has_news(struct ioe__driver *driver, uint32_t seen)
@@ -89,11 +100,11 @@ static bool has_news(struct ioe__driver *driver, uint32_t seen)
 	       ioe__driver_seen(driver) != seen;
 }
 
-static bool may_spin(struct ioe__driver *driver)
+static bool may_spin(struct ioe__driver *driver, bool staged)
 {
 	const int64_t spin_ns = (int64_t)driver->config.spin_ns;
 
-	if (spin_ns == 0 || driver->idle_ns >= spin_ns)
+	if (spin_ns == 0 || driver->idle_ns[staged] >= spin_ns)
 		return false;
 	if (ioe__channel_had_sleepers(&driver->channel))
 		driver->spin_backoff = SPIN_BACKOFF;
@@ -104,11 +115,10 @@ static bool may_spin(struct ioe__driver *driver)
 	return true;
 }
 
-/* Look for work for a while, wait_ns at most; true if there is some. */
-static bool spin(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
+/* Look for work from start on for a while, wait_ns at most; true if there is some. */
+static bool spin(struct ioe__driver *driver, int64_t start, int64_t wait_ns, uint32_t seen)
 {
 	int64_t spin_ns = (int64_t)driver->config.spin_ns;
-	const int64_t start = ioe__clock_ns();
 	int64_t last;
 
 	if (wait_ns >= 0 && wait_ns < spin_ns)
@@ -123,10 +133,8 @@ static bool spin(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
 		int64_t now;
 
 		for (uint32_t i = 0; i < SPIN_LOOKS; i++) {
-			if (has_news(driver, seen)) {
-				note_idle(driver, ioe__clock_ns() - start);
+			if (has_news(driver, seen))
 				return true;
-			}
 			ioe__cpu_relax();
 		}
 		now = ioe__clock_ns();
@@ -164,18 +172,47 @@ static void give_up(struct ioe__driver *driver)
 	__atomic_store_n(driver->config.broken, 1, __ATOMIC_RELAXED);
 }
 
+static void count_staged(struct ioe__driver *driver)
+{
+	struct ioe__driver_counters *counters = &driver->counters;
+
+	ioe__count(&counters->requests, driver->n_staged);
+	__atomic_store_n(&counters->in_flight, driver->in_flight, __ATOMIC_RELAXED);
+	if (driver->in_flight > counters->in_flight_max)
+		__atomic_store_n(&counters->in_flight_max, driver->in_flight, __ATOMIC_RELAXED);
+	driver->n_staged = 0;
+	/* What is done at once must have been in flight for a while. */
+	if (driver->config.timing)
+		stamp(driver);
+}
+
 /* Hand the staged requests to the kernel, and sleep there if there is nothing else to do. */
 static int commit(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
 {
 	const bool staged = driver->n_staged > 0;
+	int64_t idle_since_ns = 0;
 	int ret;
 
-	driver->n_staged = 0;
-	if (wait_ns != 0 && may_spin(driver)) {
+	/* (1) of wait.c. */
+	ioe__assert(wait_ns == 0 || driver->wakes.words == 0);
+	if (staged)
+		count_staged(driver);
+	if (wait_ns != 0 && may_spin(driver, staged)) {
 		/* Not with requests in hand: the kernel may as well work on them meanwhile. */
 		ret = staged ? driver->ops->commit(driver->backend, 0) : 0;
-		if (ret < 0 || spin(driver, wait_ns, seen))
+		if (ret < 0)
 			return ret;
+		/* What pending() has seen may take another system call to be there for reap(). */
+		if (staged && has_news(driver, seen)) {
+			/* Done at once, as nops are. */
+			note_idle(driver, staged, 0);
+			return driver->ops->commit(driver->backend, 0);
+		}
+		idle_since_ns = ioe__clock_ns();
+		if (spin(driver, idle_since_ns, wait_ns, seen)) {
+			note_idle(driver, staged, ioe__clock_ns() - idle_since_ns);
+			return driver->ops->commit(driver->backend, 0);
+		}
 	}
 	if (wait_ns != 0 && !ioe__channel_park(&driver->channel))
 		wait_ns = 0;
@@ -191,21 +228,33 @@ static int commit(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen)
 	ret = driver->ops->commit(driver->backend, wait_ns);
 	ioe__channel_unpark(&driver->channel);
 	if (wait_ns != 0) {
-		const int64_t slept_at = driver->now_ns;
-
+		if (idle_since_ns == 0)
+			idle_since_ns = driver->now_ns;
 		stamp(driver);
-		note_idle(driver, driver->now_ns - slept_at);
+		note_idle(driver, staged, driver->now_ns - idle_since_ns);
 	}
 	return ret;
 }
 
+/* How many completions to take in this round. */
+static uint32_t reap_limit(const struct ioe__driver *driver)
+{
+	uint32_t share = driver->in_flight / IOE__REAP_SHARE;
+
+	if (!driver->woke)
+		return driver->reap_max;
+	if (share < IOE__REAP_MIN)
+		share = IOE__REAP_MIN;
+	return share < driver->reap_max ? share : driver->reap_max;
+}
+
 static uint32_t reap(struct ioe__driver *driver)
 {
-	uint32_t n = driver->ops->reap(driver->backend, driver->completions, driver->reap_max);
+	uint32_t n = driver->ops->reap(driver->backend, driver->completions, reap_limit(driver));
 
 #ifdef IOE_TEST_SEAM
-	if (ioe__seam.on_reap != NULL && n > 0)
-		n = ioe__seam.on_reap(driver->completions, n, 2 * IOE__REAP_MAX);
+	if (ioe__seam.on_reap != NULL)
+		n = ioe__seam.on_reap(driver, driver->completions, n, 2 * IOE__REAP_MAX);
 #endif
 	ioe__settle(driver, driver->completions, n);
 	return n;
@@ -228,10 +277,15 @@ uint32_t ioe__driver_run_callbacks(struct ioe__driver *driver)
 
 	driver->finished = (struct ioe__event_list){ NULL, NULL };
 	ioe__context = IOE__CONTEXT_DRIVER;
+	ioe__driving = driver;
 	while ((event = ioe__event_list_pop(&list)) != NULL) {
-		ioe__event_call(event);
+		if (ioe__event_is_timed(event))
+			ioe__timing_account_call(&driver->timing.calls, event);
+		else
+			ioe__event_call(event);
 		n++;
 	}
+	ioe__driving = NULL;
 	ioe__context = IOE__CONTEXT_PLAIN;
 	if (n > 0)
 		ioe__work_owner_add_done(driver->config.account, n);
@@ -244,6 +298,11 @@ static void deliver(struct ioe__driver *driver)
 	struct ioe__event_list *finished = &driver->finished;
 	const uint64_t n = driver->n_handed_over;
 
+	if (n > 0 || finished->first != NULL)
+		driver->woke = driver->wakes.words != 0 && finished->first == NULL;
+	/* First: callbacks may take long. */
+	if (n > 0)
+		ioe__wakes_send(&driver->wakes);
 	if (finished->first != NULL && driver->config.threading == IOE_THREADING_POOL) {
 		struct ioe__node *first = &finished->first->ioe__node;
 		struct ioe__node *last = &finished->last->ioe__node;
@@ -288,6 +347,7 @@ void ioe__driver_step(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen
 
 	if (cancelling && driver->failing == 0)
 		driver->failing = -ECANCELED;
+	ioe__timing_forget(&driver->timing);
 	ioe__pending_absorb(driver);
 	if (driver->failing != 0)
 		ioe__pending_fail(driver);
@@ -304,9 +364,13 @@ void ioe__driver_step(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen
 	ret = commit(driver, wait_ns, seen);
 	if (ret < 0 && ret != -EAGAIN && !driver->broken)
 		give_up(driver);
-	/* The kernel takes nothing and has nothing: let it be for a moment (P14). */
-	if (reap(driver) == 0 && ret < 0 && may_pause)
+	/* The kernel takes nothing and has nothing: let it be for a moment (P14). Not before those
+	 * have been told whose events have ended. */
+	if (reap(driver) == 0 && ret < 0 && may_pause &&
+	    driver->counters.events_finished == n_finished) {
+		ioe__assert(driver->wakes.words == 0); /* (1) of wait.c */
 		ioe__sleep_ns(driver->broken ? BROKEN_PAUSE_NS : COMMIT_PAUSE_NS);
+	}
 	if (driver->config.timing)
 		stamp(driver);
 	verify(driver);
@@ -326,6 +390,7 @@ void ioe__driver_free(struct ioe__driver *driver)
 {
 	ioe__iovpool_deinit(&driver->iovpool);
 	ioe__order_deinit(&driver->order);
+	ioe__overlap_deinit(&driver->overlaps);
 	free(driver->plan_memory);
 	free(driver->completions);
 	free(driver->requests);
@@ -356,6 +421,9 @@ static int alloc_slots(struct ioe__driver *driver)
 	ret = ioe__order_init(&driver->order, RECORDS_PER_DEPTH * depth + RECORDS_EXTRA);
 	if (ret < 0)
 		return ret;
+	ret = ioe__overlap_init(&driver->overlaps, n_plan);
+	if (ret < 0)
+		return ret;
 	ret = ioe__iovpool_init(&driver->iovpool, IOV_PER_DEPTH * depth);
 	if (ret < 0)
 		return ret;
@@ -368,7 +436,9 @@ static int alloc_slots(struct ioe__driver *driver)
 
 static uint32_t reap_max_of(const struct ioe__driver *driver)
 {
-	const uint32_t share = driver->depth / IOE__REAP_SHARE;
+	const uint32_t depth = driver->depth;
+	const uint32_t share =
+		depth / (depth < IOE__REAP_DEEP ? IOE__REAP_SHARE : IOE__REAP_SHARE_DEEP);
 
 	if (driver->config.threading == IOE_THREADING_POOL || share > IOE__REAP_MAX)
 		return IOE__REAP_MAX;
@@ -383,6 +453,7 @@ static int open_backend(struct ioe__driver *driver)
 		.driver = driver->config.index,
 		.other_thread = driver->config.threading == IOE_THREADING_NONE,
 		.counters = &driver->backend_counters,
+		.shortage = driver->config.shortage,
 	};
 	int ret = ioe__backend_open(driver->config.backend, &config, driver->reason, &driver->ops,
 				    &driver->backend);
@@ -432,8 +503,10 @@ static void *thread_main(void *arg)
 
 	if (ret == 0) {
 		ret = driver->ops->enable(driver->backend);
+		/* GCOVR_EXCL_START: no backend fails so on the thread that opened it */
 		if (ret < 0)
 			driver->ops->close(driver->backend);
+		/* GCOVR_EXCL_STOP */
 	}
 	report_start(driver, ret);
 	if (ret < 0)
@@ -479,7 +552,9 @@ int ioe__driver_open(const struct ioe__driver_config *config, struct ioe__driver
 		return -ENOMEM;
 	memset(driver, 0, sizeof(*driver));
 	driver->config = *config;
-	driver->idle_ns = IDLE_CAP_NS;
+	driver->idle_ns[false] = IDLE_CAP_NS;
+	driver->idle_ns[true] = IDLE_CAP_NS;
+	driver->view.fd = -1;
 	ioe__channel_init(&driver->channel, config->channel_capacity, wake_backend, driver);
 	if (config->threading == IOE_THREADING_NONE)
 		ret = open_backend(driver);
@@ -495,14 +570,17 @@ int ioe__driver_open(const struct ioe__driver_config *config, struct ioe__driver
 	return 0;
 }
 
+void ioe__driver_let_end(struct ioe__driver *driver)
+{
+	/* Release: pairs with the acquire at the end of thread_main(). */
+	__atomic_store_n(&driver->may_end, 1, __ATOMIC_RELEASE);
+	ioe__futex_wake(&driver->may_end, 1);
+}
+
 void ioe__driver_stop(struct ioe__driver *driver)
 {
-	if (driver->has_thread) {
-		/* Release: pairs with the acquire at the end of thread_main(). */
-		__atomic_store_n(&driver->may_end, 1, __ATOMIC_RELEASE);
-		ioe__futex_wake(&driver->may_end, 1);
+	if (driver->has_thread)
 		(void)pthread_join(driver->thread, NULL);
-	} else {
+	else
 		driver->ops->close(driver->backend);
-	}
 }

@@ -21,7 +21,9 @@
 #include "engine/event.h"
 #include "engine/iovpool.h"
 #include "engine/order.h"
+#include "engine/overlap.h"
 #include "engine/request.h"
+#include "engine/timing.h"
 #include "merge/merge.h"
 #include "workers/workers.h"
 
@@ -40,10 +42,12 @@ struct ioe__driver_config {
 	struct ioe_workers *workers;     /* POOL: where callbacks run */
 	struct ioe__work_owner *account; /* of callbacks that have returned */
 	uint32_t *broken;                /* the engine's: set when a kernel interface has broken */
+	struct ioe__shortage *shortage;  /* the engine's, while it is opened */
 };
 
 /* Written by the driving thread with ioe__count(), read by any. */
 struct ioe__driver_counters {
+	uint64_t events_own; /* accepted from callbacks on the driver: not through the channel */
 	uint64_t events_by_op[32];
 	uint64_t events_finished;
 	uint64_t errors;
@@ -71,9 +75,12 @@ struct ioe__driver_counters {
 /* Completions taken at a time, at the most. */
 #define IOE__REAP_MAX 256
 /* Where callbacks run on the driver and submit again: a share of the depth, so that the next
- * requests go out while the rest of the completions is still being dealt with (README.md). */
-#define IOE__REAP_SHARE 8
-#define IOE__REAP_MIN   4
+ * requests go out while the rest of the completions is still being dealt with; where threads are
+ * woken who submit again, of what is in flight (README.md). */
+#define IOE__REAP_SHARE      8
+#define IOE__REAP_SHARE_DEEP 4 /* from a depth on at which much is left with the kernel anyway */
+#define IOE__REAP_DEEP       128
+#define IOE__REAP_MIN        4
 /* Events planned at a time: bounds a sort. As many as the channel holds, within these. */
 #define IOE__PLAN_MIN 1024
 #define IOE__PLAN_MAX 4096
@@ -97,39 +104,49 @@ struct ioe__driver {
 	struct ioe__request *requests;
 	struct ioe__completion *completions; /* [2 * IOE__REAP_MAX]: room for the seam's */
 	struct ioe__iovpool iovpool;
+	struct ioe__file_view view;
 	struct ioe__order order;
+	struct ioe__overlaps overlaps;
 	struct ioe__merge_plan plan;
 	void *plan_memory;
 
-	/* Events before they are staged, in the order in which the lists are served. */
-	struct ioe__event_list again;    /* came back, or let go by law 6 */
-	struct ioe__event_list ready;    /* barriers that may start */
-	struct ioe__merge_group current; /* of the plan, staged in part: slots or iovecs ran out */
-	struct ioe__event_list incoming; /* admitted, not planned */
-	struct ioe__event_list delayed;  /* wait for a while after -EAGAIN */
-	struct ioe__event_list arrived;  /* taken from the channel, not admitted */
+	/* Events before they are staged; the order in which they are served is pending.c's. */
+	struct ioe__event_list again;     /* came back, or let go by law 6 */
+	struct ioe__event_list ready;     /* barriers that may start */
+	struct ioe__event_list placeless; /* nops and syncs: what has no place in a file */
+	struct ioe__merge_group current;  /* of the plan, staged in part: slots or iovecs ran out */
+	struct ioe__event_list incoming;  /* admitted, not planned */
+	uint32_t n_incoming;
+	struct ioe__event_list delayed; /* wait for a while after -EAGAIN */
+	struct ioe__event_list arrived; /* taken from the channel, not admitted */
 
 	struct ioe__event_list finished; /* callbacks to be delivered */
 	uint64_t n_handed_over;          /* finished without callback, not yet in the account */
-	uint64_t n_restore;              /* credit to be returned */
-	uint64_t n_unfinished;           /* admitted, not finished */
+	struct ioe__wakes wakes;         /* for who sleeps waiting for those */
+	bool woke;             /* sleepers, and nobody else, by the last events that ended */
+	uint64_t n_restore;    /* credit to be returned */
+	uint64_t n_unfinished; /* admitted, not finished */
 	uint32_t in_flight;
 	uint32_t n_staged;      /* since the last commit */
-	uint32_t batch;         /* number of drains so far */
+	uint32_t batch;         /* number of drains so far; what has arrived since is of the next */
+	bool has_arrived;       /* there is something of the next */
 	uint32_t planned_batch; /* the drain that the last planned event came with */
 	int failing;    /* -ECANCELED or -EIO: how every event that is not in the kernel ends */
 	bool cancelled; /* the backend has been asked to cancel what it has */
 	bool broken;
 	bool enabled;
-	bool completed; /* something has come back since `delayed` was last looked at */
+	bool is_plans_turn; /* of placeless and the plan */
+	bool completed;     /* something has come back since `delayed` was last looked at */
 
 	/* Time, and spinning (driver.c). */
 	int64_t now_ns;
-	int64_t idle_ns;       /* moving average of the time without work before work came */
-	uint32_t spin_backoff; /* sleeps to come without spinning */
+	uint32_t in_flight_then; /* at now_ns, the last stamp */
+	int64_t idle_ns[2];      /* moving averages of the time without work before work came */
+	uint32_t spin_backoff;   /* sleeps to come without spinning */
 
 	struct ioe__driver_counters counters;
 	struct ioe__backend_counters backend_counters;
+	struct ioe__timing timing;
 	pthread_t thread;
 	bool has_thread;
 	char reason[IOE__REASON_MAX];
@@ -142,8 +159,13 @@ int ioe__driver_open(const struct ioe__driver_config *config, struct ioe__driver
  * the driver is broken, and events end with -EIO. */
 void ioe__driver_enable(struct ioe__driver *driver);
 
-/* After STOP, with every producer gone and (NONE) everything finished: end the thread, close the
- * backend. Callbacks that are still running may be refused by the channel afterwards. */
+/* After STOP, with every producer gone: the thread may close the backend when it is empty. To be
+ * said to all drivers before the first is stopped: io_destroy() waits for an RCU grace period, and
+ * so all wait for the same. */
+void ioe__driver_let_end(struct ioe__driver *driver);
+
+/* After that, and (NONE) with everything finished: end the thread, close the backend. Callbacks
+ * that are still running may be refused by the channel afterwards. */
 void ioe__driver_stop(struct ioe__driver *driver);
 
 /* After that, with every callback returned. */
@@ -162,6 +184,10 @@ void ioe__driver_step(struct ioe__driver *driver, int64_t wait_ns, uint32_t seen
 /* Run the callbacks of `finished` here; returns their number. */
 uint32_t ioe__driver_run_callbacks(struct ioe__driver *driver);
 
+/* Events accepted so far, mod 2^40 (IOE__CHANNEL_COUNT_MASK). Any thread: whoever has seen an event
+ * in the account sees what its callback submitted. */
+uint64_t ioe__driver_accepted(const struct ioe__driver *driver);
+
 /* Nothing accepted is left with the driver: the loop may end (after STOP). */
 bool ioe__driver_is_empty(const struct ioe__driver *driver);
 
@@ -169,6 +195,9 @@ bool ioe__driver_is_empty(const struct ioe__driver *driver);
 
 /* Take what is in the channel and admit it. */
 void ioe__pending_absorb(struct ioe__driver *driver);
+
+/* An event of a callback on this driver, accepted: it does not go through the channel. */
+void ioe__pending_add(struct ioe__driver *driver, struct ioe_event *event);
 
 /* Stage whatever may be staged while there are free slots. */
 void ioe__pending_stage(struct ioe__driver *driver);

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * engine.c - open, drive, drain and close an engine.
  *
- * Draining: accepted(t) is the credit reserved on the channels, finished(t) the account; both only
- * grow (credit given back by a refusal aside, which never was an event). drain reads finished
- * first, then accepted: if they are equal, then at the moment between the two reads
+ * Draining: accepted(t) is the credit reserved on the channels, and what callbacks have given their
+ * own drivers; finished(t) the account; both only grow (credit given back by a refusal aside, which
+ * never was an event). drain reads finished first, then accepted: if they are equal, then at the
+ * moment between the two reads
  * finished >= what was read = accepted later >= accepted then >= finished: no event was unfinished.
+ * What a callback gave its driver may not be seen yet; but then that callback is not in finished,
+ * since it is accounted after it has returned, and what is in finished has been accepted for all to
+ * see. Take the first such callback of a chain of them: its event is seen as accepted, so that the
+ * two are not equal.
  *
  * Closing: 1 close the gates (submitters are refused, sleeping ones sent away); 2 wait until no
  * submitter is inside: nobody pushes or wakes any more; 3 send threads away that are in drain;
@@ -16,6 +21,8 @@
 
 #include "engine/context.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,11 +60,36 @@ int ioe_workers_close(struct ioe_workers *workers)
 
 /* ---- Open ---- */
 
+/* The engine whose account the node's owner is. */
+static struct ioe_engine *engine_of(struct ioe__work_owner *owner)
+{
+	return (struct ioe_engine *)((char *)owner - offsetof(struct ioe_engine, account));
+}
+
 static void run_callback(struct ioe__node *node)
 {
+	struct ioe_event *event = ioe__event_of(node);
+
 	ioe__context = IOE__CONTEXT_WORKER;
-	ioe__event_call(ioe__event_of(node));
+	if (ioe__event_is_timed(event))
+		ioe__timing_account_call(&engine_of(node->owner)->calls[ioe__worker_index()],
+					 event);
+	else
+		ioe__event_call(event);
 	ioe__context = IOE__CONTEXT_PLAIN;
+}
+
+static int open_calls(struct ioe_engine *engine)
+{
+	const size_t size = ioe__workers_n(engine->workers) * sizeof(*engine->calls);
+
+	if ((engine->config.flags & IOE_ENGINE_NO_TIMING) != 0)
+		return 0;
+	engine->calls = aligned_alloc(IOE__CACHE_LINE, size);
+	if (engine->calls == NULL)
+		return -ENOMEM;
+	memset(engine->calls, 0, size);
+	return 0;
 }
 
 static int open_workers(struct ioe_engine *engine)
@@ -74,6 +106,118 @@ static int open_workers(struct ioe_engine *engine)
 		engine->owns_workers = true;
 	}
 	ioe__workers_attach(engine->workers, &engine->account);
+	return open_calls(engine);
+}
+
+static void say(char *reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Append to the line; what does not fit is cut. */
+static void say(char *reason, const char *format, ...)
+{
+	const size_t n = strlen(reason);
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(reason + n, IOE__REASON_MAX - n, format, args);
+	va_end(args);
+}
+
+/* The reason is that of the first driver, which knows nothing of those after it. */
+static void tell_of_all(struct ioe_engine *engine, uint32_t depth_max, const char *given_up)
+{
+	struct ioe__driver *first = engine->drivers[0];
+	uint32_t least = 0;
+
+	if (given_up != NULL) {
+		char was[IOE__REASON_MAX];
+		const char *notes;
+
+		memcpy(was, first->reason, sizeof(was));
+		notes = strchr(was, ';');
+		first->reason[0] = '\0';
+		say(first->reason, "%s: %s has no memory for %u drivers%s", first->ops->name,
+		    given_up, engine->n_drivers, notes != NULL ? notes : "");
+	}
+	if (depth_max < engine->config.depth_max)
+		say(first->reason, "; depth %u instead of %u for want of memory for %u drivers",
+		    depth_max, engine->config.depth_max, engine->n_drivers);
+	for (uint32_t i = 1; i < engine->n_drivers; i++)
+		if (engine->drivers[i]->depth < engine->drivers[least]->depth)
+			least = i;
+	if (least > 0)
+		say(first->reason, "; driver %u: depth %u for want of memory", least,
+		    engine->drivers[least]->depth);
+}
+
+static void close_drivers(struct ioe_engine *engine)
+{
+	for (uint32_t i = 0; i < engine->n_drivers; i++)
+		ioe__driver_command(engine->drivers[i], IOE__COMMAND_STOP);
+	for (uint32_t i = 0; i < engine->n_drivers; i++)
+		ioe__driver_let_end(engine->drivers[i]);
+	for (uint32_t i = 0; i < engine->n_drivers; i++) {
+		ioe__driver_stop(engine->drivers[i]);
+		ioe__driver_free(engine->drivers[i]);
+	}
+	engine->n_drivers = 0;
+	/* What may have broken has gone. */
+	__atomic_store_n(&engine->broken, 0, __ATOMIC_RELAXED);
+}
+
+/* All of them, of one kind: with AUTO config->backend becomes that of the first. */
+static int open_each(struct ioe_engine *engine, struct ioe__driver_config *config)
+{
+	for (uint32_t i = 0; i < engine->config.n_drivers; i++) {
+		int ret;
+
+		config->index = i;
+		ret = ioe__driver_open(config, &engine->drivers[i]);
+		if (ret < 0)
+			return ret;
+		engine->n_drivers++;
+		if (config->backend == IOE_BACKEND_AUTO)
+			while (ioe__backend_ops(++config->backend) != engine->drivers[0]->ops)
+				;
+	}
+	return 0;
+}
+
+/* The first drivers may take the memory that the last ones would need (RLIMIT_MEMLOCK counts all
+ * rings, fs.aio-max-nr all contexts): then all are opened again, half as deep as the first was; and
+ * where that was 1, with AUTO, on the next backend. */
+static int open_together(struct ioe_engine *engine, struct ioe__driver_config *config)
+{
+	const char *given_up = NULL;
+	int ret;
+
+	while ((ret = open_each(engine, config)) < 0) {
+		const struct ioe__backend_ops *ops;
+		uint32_t depth;
+
+		if (engine->n_drivers == 0) {
+			if (given_up == NULL || !ioe__backend_is_unavailable(ret) ||
+			    ioe__backend_ops(++config->backend) == NULL)
+				return ret;
+			continue;
+		}
+		ops = engine->drivers[0]->ops;
+		depth = engine->drivers[0]->depth;
+		if (ret != -ENOMEM && (ret != -EAGAIN || !engine->shortage.of_contexts))
+			return ret;
+		close_drivers(engine);
+		if (depth > 1) {
+			config->depth_max = depth / 2;
+			if (given_up == NULL)
+				config->backend = engine->config.backend;
+			continue;
+		}
+		if (engine->config.backend != IOE_BACKEND_AUTO ||
+		    ioe__backend_ops(++config->backend) == NULL)
+			return ret;
+		given_up = ops->name;
+		config->depth_max = engine->config.depth_max;
+	}
+	tell_of_all(engine, config->depth_max, given_up);
 	return 0;
 }
 
@@ -98,22 +242,10 @@ static int open_drivers(struct ioe_engine *engine)
 		.workers = engine->workers,
 		.account = &engine->account,
 		.broken = &engine->broken,
+		.shortage = &engine->shortage,
 	};
 
-	for (uint32_t i = 0; i < config->n_drivers; i++) {
-		int ret;
-
-		driver_config.index = i;
-		ret = ioe__driver_open(&driver_config, &engine->drivers[i]);
-		if (ret < 0)
-			return ret;
-		engine->n_drivers++;
-		/* All drivers of an engine are of one kind. */
-		if (driver_config.backend == IOE_BACKEND_AUTO)
-			while (ioe__backend_ops(++driver_config.backend) != engine->drivers[0]->ops)
-				;
-	}
-	return 0;
+	return open_together(engine, &driver_config);
 }
 
 /* Steps 4 to 7 of closing; also for what an open that failed has built. */
@@ -130,8 +262,10 @@ static void take_down(struct ioe_engine *engine, uint32_t command)
 		while (!ioe__driver_is_empty(driver))
 			(void)ioe__engine_drive(engine, -1, ioe__driver_seen(driver));
 	}
+	for (uint32_t i = 0; i < engine->n_drivers; i++)
+		ioe__driver_let_end(engine->drivers[i]);
 	for (uint32_t i = 0; i < engine->n_drivers; i++) {
-		total += ioe__channel_reserved(&engine->drivers[i]->channel);
+		total += ioe__driver_accepted(engine->drivers[i]);
 		ioe__driver_stop(engine->drivers[i]);
 	}
 	if (engine->workers != NULL) {
@@ -145,6 +279,7 @@ static void take_down(struct ioe_engine *engine, uint32_t command)
 	/* Only now: callbacks that submit to be refused look at the channels. */
 	for (uint32_t i = 0; i < engine->n_drivers; i++)
 		ioe__driver_free(engine->drivers[i]);
+	free(engine->calls);
 	free(engine);
 }
 
@@ -262,7 +397,7 @@ static bool is_drained(const struct ioe_engine *engine, uint64_t *ret_done)
 	uint64_t accepted = 0;
 
 	for (uint32_t i = 0; i < engine->n_drivers; i++)
-		accepted += ioe__channel_reserved(&engine->drivers[i]->channel);
+		accepted += ioe__driver_accepted(engine->drivers[i]);
 	*ret_done = done;
 	return ((accepted - done) & IOE__CHANNEL_COUNT_MASK) == 0;
 }

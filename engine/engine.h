@@ -14,8 +14,10 @@ struct ioe_engine {
 	struct ioe_config config; /* every default filled in */
 	struct ioe_workers *workers;
 	bool owns_workers;
+	struct ioe__calls *calls; /* [by worker]; NULL: not POOL, or NO_TIMING */
 	uint32_t n_drivers;
-	uint64_t opener; /* ioe__thread_number() of the thread that opened it */
+	struct ioe__shortage shortage; /* of open */
+	uint64_t opener;               /* ioe__thread_number() of the thread that opened it */
 	struct ioe__driver *drivers[IOE__DRIVERS_MAX];
 
 	/* Events whose callback has returned or whose waiter has been served. */

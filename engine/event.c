@@ -172,7 +172,11 @@ static uint64_t length_of(const struct ioe_event *event)
 		return event->length;
 	for (uint32_t i = 0; i < event->n_iov; i++)
 		sum += iov[i].iov_len;
-	return sum;
+	/* It has been checked; if the caller has changed the array since, ranges of files and what
+	 * is computed of them must be sane all the same. */
+	if (sum == 0)
+		return 1;
+	return sum < INT64_MAX - event->offset ? sum : INT64_MAX - event->offset;
 }
 
 void ioe__event_accept(struct ioe_event *event, bool driven_by_owner)
@@ -190,17 +194,18 @@ void ioe__event_accept(struct ioe_event *event, bool driven_by_owner)
 	__atomic_store_n(&event->ioe__state, IOE__EVENT_IN_ENGINE, __ATOMIC_RELAXED);
 }
 
-void ioe__event_hand_over(struct ioe_event *event)
+void ioe__event_hand_over(struct ioe_event *event, struct ioe__wakes *wakes)
 {
-	uint32_t *word = &event->ioe__state;
+	uint32_t was;
 
 	ioe__assert(event->ioe__stage == IOE__STAGE_FINISHED);
 	event->ioe__stage = IOE__STAGE_NONE;
-	/* Release: pairs with the acquire in ioe_event_is_done() and ioe_wait(); result, done and
-	 * the data are visible behind it. The waiter may return and reuse the memory at once: from
-	 * here on the word is only an address to the kernel (see ioe__futex_wake()). */
-	if (__atomic_exchange_n(word, IOE__EVENT_DONE, __ATOMIC_ACQ_REL) == IOE__EVENT_WAITED_FOR)
-		ioe__futex_wake(word, INT_MAX);
+	/* E1 of wait.c. Release: pairs with the acquire in ioe_event_is_done() and ioe_wait();
+	 * result, done and the data are visible behind it. The waiter may return and reuse the
+	 * memory at once. */
+	was = __atomic_exchange_n(&event->ioe__state, IOE__EVENT_DONE, __ATOMIC_ACQ_REL);
+	if (was != IOE__EVENT_IN_ENGINE)
+		ioe__wakes_add(wakes, was >> IOE__EVENT_PLACE_SHIFT);
 }
 
 void ioe__event_call(struct ioe_event *event)
@@ -217,5 +222,7 @@ void ioe__event_call(struct ioe_event *event)
 bool ioe_event_is_done(const struct ioe_event *event)
 {
 	/* Acquire: pairs with the release in hand_over() and call(). */
-	return __atomic_load_n(&event->ioe__state, __ATOMIC_ACQUIRE) >= IOE__EVENT_CALLED;
+	const uint32_t state = __atomic_load_n(&event->ioe__state, __ATOMIC_ACQUIRE);
+
+	return (state & IOE__EVENT_STATE_MASK) >= IOE__EVENT_CALLED;
 }

@@ -20,21 +20,26 @@
 
 #include "engine/ioe.h"
 #include "engine/sys.h"
+#include "engine/wait.h"
 
-/* ioe_event.ioe__state. */
+/* ioe_event.ioe__state, its low byte. */
 enum ioe__event_state {
 	IOE__EVENT_IDLE = 0,       /* prepared */
 	IOE__EVENT_IN_ENGINE = 1,  /* accepted, not finished */
-	IOE__EVENT_WAITED_FOR = 2, /* the same, and a thread sleeps on the word */
+	IOE__EVENT_WAITED_FOR = 2, /* the same, and somebody sleeps at the place above it */
 	IOE__EVENT_CALLED = 3,     /* its callback has started */
 	IOE__EVENT_DONE = 4,       /* without callback: finished, not collected */
 	IOE__EVENT_COLLECTED = 5,  /* ioe_wait() has returned its result */
 };
 
+/* WAITED_FOR: the place (wait.h) stands above the state; else there is 0. */
+#define IOE__EVENT_STATE_MASK  0xffu
+#define IOE__EVENT_PLACE_SHIFT 8
+
 /* ioe_event.ioe__stage. */
 enum ioe__event_stage {
 	IOE__STAGE_NONE = 0,
-	IOE__STAGE_ACCEPTED, /* in the channel */
+	IOE__STAGE_ACCEPTED, /* in the channel, or taken out of it and not admitted */
 	IOE__STAGE_PENDING,  /* with the driver, in one of its lists */
 	IOE__STAGE_STAGED,   /* in a request */
 	IOE__STAGE_SETTLED,  /* out of its request; what becomes of it is being decided */
@@ -47,6 +52,8 @@ enum ioe__event_stage {
 #define IOE__MARK_ALONE   4u  /* out of a split: never in a request with others again */
 #define IOE__MARK_WAITING 8u  /* a barrier that waits for earlier events */
 #define IOE__MARK_HELD    16u /* waits for a watched or held one that it conflicts with */
+#define IOE__MARK_TIMED   32u /* drawn at acceptance; stays to the end (timing.h) */
+#define IOE__MARK_OWN     64u /* from a callback on its driver: has taken no credit */
 
 /* Law 10: what a submit call would say of the event, 0 or -errno; nothing is changed. */
 int ioe__event_check(const struct ioe_event *event);
@@ -56,7 +63,8 @@ static inline bool ioe__event_is_held(const struct ioe_event *event)
 {
 	const uint32_t state = __atomic_load_n(&event->ioe__state, __ATOMIC_RELAXED);
 
-	return state == IOE__EVENT_IN_ENGINE || state == IOE__EVENT_WAITED_FOR;
+	return state == IOE__EVENT_IN_ENGINE ||
+	       (state & IOE__EVENT_STATE_MASK) == IOE__EVENT_WAITED_FOR;
 }
 
 /* Take an event that has been checked into the engine. driven_by_owner: the engine is one of
@@ -71,8 +79,15 @@ static inline void ioe__event_move(struct ioe_event *event, enum ioe__event_stag
 	event->ioe__stage = (uint8_t)to;
 }
 
-/* End an event without callback: one exchange, the last touch, and a wake if somebody sleeps. */
-void ioe__event_hand_over(struct ioe_event *event);
+/* Its place in the channel is still to be given back. */
+static inline bool ioe__event_holds_credit(const struct ioe_event *event)
+{
+	return (event->ioe__marks & (IOE__MARK_STARTED | IOE__MARK_OWN)) == 0;
+}
+
+/* End an event without callback: one exchange, the last touch. If somebody sleeps, that is noted
+ * in `wakes`, to be sent. */
+void ioe__event_hand_over(struct ioe_event *event, struct ioe__wakes *wakes);
 
 /* End an event with a callback: run it. The caller has set the thread's context. */
 void ioe__event_call(struct ioe_event *event);

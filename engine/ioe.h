@@ -86,7 +86,7 @@ enum {
 
 /* ioe_config.flags */
 #define IOE_ENGINE_NO_MERGE  (UINT64_C(1) << 0) /* every event is a request of its own */
-#define IOE_ENGINE_NO_TIMING (UINT64_C(1) << 1) /* read no clock for statistics */
+#define IOE_ENGINE_NO_TIMING (UINT64_C(1) << 1) /* read no clock for statistics: times are 0 */
 
 /* What ioe_engine_open() may be told. Set size to sizeof(struct ioe_config) and the rest to
  * zero, then what you want to be different: in every field 0 is the default, given in
@@ -101,10 +101,13 @@ struct ioe_config {
 	 * (fd modulo n_drivers), nops round robin. For several drivers on one file open it
 	 * several times: order, merging and barriers are per fd. */
 	uint32_t n_drivers;
-	/* (2) [1, 256] callback threads; ignored unless POOL; not together with .workers */
+	/* (2) [1, 256] callback threads; checked, but not used, unless POOL; not together with
+	 * .workers */
 	uint32_t n_workers;
 	/* (min(depth_max, 16)) [1, 256] per driver: threads for blocking calls on aio and threads;
-	 * on uring the bound of the kernel's own. On threads depth is min(depth_max, n_helpers). */
+	 * on uring the bound of the kernel's own, of each of its two kinds: at most n_helpers for
+	 * regular files and block devices, and n_helpers for the rest. Requests that find none free
+	 * wait. On threads depth is min(depth_max, n_helpers). */
 	uint32_t n_helpers;
 	uint32_t depth_max;        /* (128) [1, 16384] requests in the kernel, per driver */
 	uint32_t channel_capacity; /* (1024) [1, 1048576] accepted, not started; per driver */
@@ -176,7 +179,10 @@ typedef void (*ioe_callback)(struct ioe_event *event);
 /* Private: what hangs an event into a queue of the engine. */
 struct ioe__node {
 	struct ioe__node *next;
-	struct ioe__work_owner *owner;
+	union {
+		struct ioe__work_owner *owner; /* in a pool of workers */
+		int64_t since_ns;              /* before that, if it is timed */
+	};
 };
 
 /* One operation: 192 bytes of the caller's own memory, anywhere (stack, heap, in a struct of
@@ -204,7 +210,10 @@ struct ioe_event {
 
 	/* The engine's. */
 	struct ioe__node ioe__node;
-	struct ioe_event *ioe__fd_prev;
+	union {
+		struct ioe_event *ioe__fd_prev;
+		int64_t ioe__finished_ns; /* after that, if it is timed */
+	};
 	struct ioe_event *ioe__fd_next;
 	uint32_t ioe__state;
 	uint32_t ioe__batch;
@@ -222,7 +231,10 @@ struct ioe_event {
 	uint32_t reserved0; /* 0 */
 	struct ioe_event *ioe__again_prev;
 	struct ioe_event *ioe__again_next;
-	uint64_t ioe__due_ns;
+	union {
+		uint64_t ioe__due_ns; /* delayed */
+		uint64_t ioe__turn;   /* held */
+	};
 	struct ioe_event *ioe__waiters;
 	struct ioe_event *ioe__next_waiter;
 };
@@ -242,6 +254,7 @@ _Static_assert(sizeof(struct ioe_event) == 192, "struct ioe_event is three cache
  *
  * read, readv    transfers length bytes, in as many requests as that takes, up to INT64_MAX.
  *                result < length: end of file was met there. 0: at or beyond it.
+ *                What the buffer holds behind `done` bytes is not defined.
  * write, writev  transfers all of length, or ends with -errno and in done the bytes written
  *                before it (-EFBIG and -ENOSPC in the middle of a write, for example).
  *                Without progress and without error twice in a row: -EIO.
@@ -255,12 +268,26 @@ _Static_assert(sizeof(struct ioe_event) == 192, "struct ioe_event is three cache
  * also sends SIGPIPE to the owner, as write(2) does (and SIGXFSZ beyond RLIMIT_FSIZE): ignore it.
  * On aio and threads operations that wait for a pipe, socket or terminal occupy a helper: with
  * n_helpers of them, what else needs one (buffered writes, cold reads, fallocate) waits too.
+ * So does, on every backend, IO of a file server (NFS, FUSE) that does not answer: each request of
+ * a file that may block takes a helper, on uring one of the kernel's. A FUSE server that does not
+ * answer can stop a uring driver as a whole until it does, with all its files, or the owner (NONE)
+ * for longer than it has asked for: give such files an engine of their own.
  * -EAGAIN reaches the caller only from files with O_NONBLOCK, or after about a second of
  * retries. On uring a pipe or socket with O_NONBLOCK is waited for like any other: the kernel does
  * that itself since Linux 5.17 (io_uring/rw.c, io_rw_init_file()).
  * A retry never follows an error of fsync or fdatasync but -EINTR: the kernel reports a lost
  * write only once. An fsync covers writes that had finished before it was submitted; with
- * IOE_EVENT_BARRIER also those still in the engine. */
+ * IOE_EVENT_BARRIER also those still in the engine.
+ *
+ * Keep a file open until its events have ended. The engine knows files by their number only: it
+ * keeps no file open, and nothing it has learnt of one (alignment, flags) outlives what it takes
+ * up together with it. So if a number is closed, and perhaps given to another file, while events
+ * of it are in the engine, each still has its one callback, and no other event is harmed; but
+ * what has not been given to the kernel yet, the rest of a short transfer included, is done to
+ * the file that the number means then (a write, too), or ends with the error of it (-EBADF if it
+ * means none). What the kernel has goes on with the old file; but on aio and threads a read or
+ * write that waits for a pipe, socket or terminal is such a rest, when that becomes ready. A
+ * barrier waits for all events of its number, whichever file they are for. */
 
 /* Read length bytes at offset into buf. length in [1, INT64_MAX - offset]. */
 void ioe_prep_read(struct ioe_event *event, int fd, void *buf, uint64_t length, uint64_t offset);
@@ -288,14 +315,17 @@ void ioe_prep_nop(struct ioe_event *event);
 
 /* Open an engine. Everything it will need is allocated, and every thread started, here.
  * config: may be NULL, all defaults. *ret_engine is set on success only; close it with
- * ioe_engine_close(). Blocks for some milliseconds. Any thread.
+ * ioe_engine_close(). Blocks for some milliseconds; where memory for rings is short, it waits
+ * for that, half a second in all at the most. Any thread.
  * Returns 0, or
  *   -EINVAL      ret_engine NULL; a field out of its range, an unknown flag, a size that never was,
  *                a combination that makes no sense (.workers or n_drivers > 1 with NONE, .workers
  *                with INLINE or together with n_workers)
- *   -E2BIG       config is longer than ours, and what we do not know of it is not zero
+ *   -E2BIG       config is longer than ours, and what we do not know of it is not zero; or longer
+ *                than 4096
  *   -EOPNOTSUPP  a field reserved for what is to come is set
- *   -ENOMEM      no memory
+ *   -ENOMEM      no memory; or none for a ring even at depth 1, with uring asked for by name
+ *                (RLIMIT_MEMLOCK: many kernels count the rings of all processes of a user)
  *   -EAGAIN      no more threads (RLIMIT_NPROC), or the aio contexts of the system are used up
  *                (fs.aio-max-nr), even at depth 1
  *   -EMFILE, -ENFILE  no file descriptors
@@ -352,12 +382,40 @@ const char *ioe_engine_backend(const struct ioe_engine *engine);
  * valid until close. Any thread. */
 const char *ioe_engine_reason(const struct ioe_engine *engine);
 
+/* ioe_stats.latency: the stages of an event's time, one after the other. */
+enum {
+	/* Accepted, in the channel. Not: what the submitter waited for room before that. */
+	IOE_LATENCY_CHANNEL = 0,
+	/* With the driver: for a free request, for earlier events (barriers, overlaps). */
+	IOE_LATENCY_PENDING = 1,
+	/* From the first request that it is in to the last that has come back: resumes, retries and
+	 * the pauses before them included. Of events that have been in one. */
+	IOE_LATENCY_KERNEL = 2,
+	/* Ended, waiting for a worker (POOL), for callbacks before its own (INLINE, NONE), or for
+	 * the owner (NONE). Of events with a callback, like the next. */
+	IOE_LATENCY_WORKER = 3,
+	IOE_LATENCY_CALLBACK = 4, /* in its callback */
+	IOE_LATENCY_END,          /* one more than the last */
+};
+
+#define IOE_LATENCY_BUCKETS 40
+
+/* How long the timed events were in a stage: sum_ns / n is the mean. */
+struct ioe_latency {
+	uint64_t n;      /* timed events that have left the stage */
+	uint64_t sum_ns; /* of what each has spent in it */
+	uint64_t max_ns; /* the most that one has */
+	/* How many of n: [i] 2^i <= ns < 2^(i+1), [0] also 0 ns, the last also all above. */
+	uint64_t histogram[IOE_LATENCY_BUCKETS];
+};
+
 /* Counters since open, summed over the drivers. Each is exact once the engine has been drained;
  * in between they are read one by one, while the engine goes on. */
 struct ioe_stats {
 	uint32_t size;      /* set by the caller: sizeof(struct ioe_stats) */
 	uint32_t n_drivers; /* as opened */
-	uint32_t depth;     /* per driver, as opened: smaller than asked for if memory was short */
+	uint32_t depth;     /* of the first driver, as opened: smaller than asked for if memory was
+			     * short; ioe_engine_reason() tells if another driver has less */
 	uint32_t reserved0;
 	uint64_t events_by_op[32];   /* finished events by IOE_OP_* */
 	uint64_t events_accepted;    /* by submit calls */
@@ -383,6 +441,13 @@ struct ioe_stats {
 	uint64_t elapsed_ns;         /* time the integral covers, summed over the drivers */
 	double in_flight_average;    /* in_flight_ns / elapsed_ns, per driver; 0 with NO_TIMING */
 	uint64_t cq_overflows; /* times the completion queue was full (uring); 0 if all is well */
+	/* By IOE_LATENCY_*; 0 with NO_TIMING. One event in 32 is timed; which, each thread that
+	 * submits draws at random (of 64 in a row one at least, and its first one). So n is
+	 * about a 32nd of the events, and max_ns the most that one of those has spent. A driver
+	 * reads the clock once for all events that it moves in one go: that much, some
+	 * microseconds at a large depth, may be told of a neighbouring stage. Of engines that
+	 * share workers each has what is its own. */
+	struct ioe_latency latency[8];
 };
 
 /* Fill *ret_stats, up to its size, which the caller has set.
@@ -406,8 +471,8 @@ int ioe_engine_stats(const struct ioe_engine *engine, struct ioe_stats *ret_stat
  * Returns 0, or
  *   -EINVAL      malformed: engine or event NULL, unknown op or flag, buffer NULL, length 0,
  *                offset + length over INT64_MAX, n_iov 0 or over 1024 or not 0 where there is no
- *                vector, an iovec entry NULL with length, fd negative, a barrier nop, reserved0
- *                not 0
+ *                vector, an iovec entry NULL with length, fd negative (a nop has none), a barrier
+ *                nop, reserved0 not 0
  *   -EOPNOTSUPP  a field that says so, or op_flags where it has no meaning, is not 0; or offset is
  *                IOE_OFFSET_STREAM
  *   -EBUSY       the event is still in an engine (best effort)
@@ -477,8 +542,9 @@ struct ioe_alignment {
 };
 
 /* Ask the kernel what O_DIRECT IO on fd must be aligned to: statx(2) with STATX_DIOALIGN (Linux
- * 6.1), else the BLKSSZGET ioctl for block devices, else 4096, which is right for every
- * sector size in use. fd need not be open with O_DIRECT. Any thread; may block as statx(2) does.
+ * 6.1), else the BLKSSZGET ioctl for block devices, else 4096, which is right for sectors
+ * of 512 and 4096 bytes. fd need not be open with O_DIRECT. Any thread; the server of a network or
+ * FUSE file system is not asked.
  * Returns 0, -EINVAL (NULL, or size less than 12), -EBADF, -EOPNOTSUPP (the kernel says that this
  * file takes no direct IO). 0 is no promise that it does where the kernel says nothing: open(2)
  * with O_DIRECT tells. */

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * pending.c - events with the driver, before they are in a request: admit, plan, stage.
  * Invariants: law 5: whatever can be staged is staged at once, nothing waits for a neighbour;
- *             lists are served in the order again, ready, current, plan, so that what has
- *             been started comes before what has not.
+ *             again is served first, so that what has been started comes before what has not,
+ *             then ready; then what has no place in a file and the plan in turn, so that neither
+ *             starves the other.
  * Threads, Ownership: driver.h. */
 #include "engine/driver.h"
+
+static bool has_place(const struct ioe_event *event)
+{
+	return ioe__event_is_read(event) || ioe__event_is_write(event) ||
+	       event->op == IOE_OP_FALLOCATE;
+}
 
 /* False: no record is free. It stays, with all behind it, until events have finished; there are
  * more records than slots, so the slots are all in use then. */
@@ -14,26 +21,59 @@ static bool admit(struct ioe__driver *driver, struct ioe_event *event)
 		return false;
 	driver->n_unfinished++;
 	ioe__event_move(event, IOE__STAGE_PENDING);
-	if ((event->flags & IOE_EVENT_BARRIER) != 0 && !ioe__order_is_first(event))
+	if ((event->flags & IOE_EVENT_BARRIER) != 0 && !ioe__order_is_first(event)) {
 		event->ioe__marks |= IOE__MARK_WAITING;
-	else
-		ioe__event_list_append(&driver->incoming, event);
+		return true;
+	}
+	/* What has no place in a file has no neighbours, and overlaps nothing. */
+	if (!has_place(event)) {
+		ioe__event_list_append(&driver->placeless, event);
+		return true;
+	}
+	ioe__event_list_append(&driver->incoming, event);
+	driver->n_incoming++;
 	return true;
+}
+
+static void arrive(struct ioe__driver *driver, struct ioe_event *event)
+{
+	event->ioe__batch = driver->batch + 1;
+	ioe__timing_taken(&driver->timing, event);
+	ioe__event_list_append(&driver->arrived, event);
+	driver->has_arrived = true;
+}
+
+static void empty_channel(struct ioe__driver *driver)
+{
+	struct ioe__node *node = ioe__channel_take(&driver->channel);
+
+	while (node != NULL) {
+		struct ioe_event *event = ioe__event_of(node);
+
+		node = node->next;
+		arrive(driver, event);
+	}
+}
+
+void ioe__pending_add(struct ioe__driver *driver, struct ioe_event *event)
+{
+	ioe__timing_forget(&driver->timing);
+	/* What others have pushed before comes before it: a barrier waits for that (law 7). */
+	empty_channel(driver);
+	event->ioe__marks |= IOE__MARK_OWN;
+	ioe__count(&driver->counters.events_own, 1);
+	arrive(driver, event);
 }
 
 void ioe__pending_absorb(struct ioe__driver *driver)
 {
 	struct ioe__event_list *arrived = &driver->arrived;
-	struct ioe__node *node = ioe__channel_take(&driver->channel);
 
-	if (node != NULL)
+	empty_channel(driver);
+	if (driver->has_arrived) {
+		driver->has_arrived = false;
 		driver->batch++;
-	while (node != NULL) {
-		struct ioe_event *event = ioe__event_of(node);
-
-		node = node->next;
-		event->ioe__batch = driver->batch;
-		ioe__event_list_append(arrived, event);
+		driver->view.fd = -1;
 	}
 	while (arrived->first != NULL) {
 		struct ioe_event *event = arrived->first;
@@ -73,31 +113,25 @@ static uint32_t stage(struct ioe__driver *driver, const struct ioe__merge_group 
 	const uint32_t slot = driver->free_slots[--driver->n_free];
 	struct ioe__request *request = &driver->requests[slot];
 	struct ioe_event *event = group->first;
-	struct ioe__driver_counters *counters = &driver->counters;
-	const uint32_t n = ioe__request_build(request, &driver->iovpool, group->first,
-					      group->n_events, group->n_buffers);
+	const uint32_t n = ioe__request_build(request, &driver->iovpool, &driver->view,
+					      group->first, group->n_events, group->n_buffers);
 
 	for (uint32_t i = 0; i < n; i++) {
+		ioe__timing_given(&driver->timing, event);
 		ioe__event_move(event, IOE__STAGE_STAGED);
-		if ((event->ioe__marks & IOE__MARK_STARTED) == 0) {
-			event->ioe__marks |= IOE__MARK_STARTED;
-			driver->n_restore++;
-		}
+		driver->n_restore += ioe__event_holds_credit(event);
+		event->ioe__marks |= IOE__MARK_STARTED;
 		event = ioe__event_next(event);
 	}
-	ioe__count(&counters->requests, 1);
 	if (n > 1) {
-		ioe__count(&counters->merged_requests, 1);
-		ioe__count(&counters->merged_events, n);
+		ioe__count(&driver->counters.merged_requests, 1);
+		ioe__count(&driver->counters.merged_events, n);
 	}
 	driver->in_flight++;
 	driver->n_staged++;
-	__atomic_store_n(&counters->in_flight, driver->in_flight, __ATOMIC_RELAXED);
-	if (driver->in_flight > counters->in_flight_max)
-		__atomic_store_n(&counters->in_flight_max, driver->in_flight, __ATOMIC_RELAXED);
 #ifdef IOE_TEST_SEAM
 	if (ioe__seam.on_stage != NULL)
-		ioe__seam.on_stage(request);
+		ioe__seam.on_stage(driver, request);
 #endif
 	driver->ops->stage(driver->backend, request);
 	return n;
@@ -114,7 +148,6 @@ static void stage_one(struct ioe__driver *driver, struct ioe_event *event)
  * goes on as one. */
 static void stage_again(struct ioe__driver *driver)
 {
-	const struct ioe__merge_limits *limits = &driver->config.limits;
 	struct ioe_event *event = driver->again.first;
 	struct ioe__merge_group group = { .first = event, .n_events = 1 };
 	struct ioe_event *next = ioe__event_next(event);
@@ -122,9 +155,9 @@ static void stage_again(struct ioe__driver *driver)
 	group.n_buffers = ioe__merge_n_buffers(event);
 	group.bytes = event->length - event->done;
 	while (next != NULL && ((event->ioe__marks | next->ioe__marks) & IOE__MARK_ALONE) == 0 &&
-	       ioe__merge_joins(event, next) && group.n_events < limits->events_max &&
-	       group.bytes + next->length <= limits->bytes_max &&
-	       group.n_buffers + ioe__merge_n_buffers(next) <= limits->iov_max) {
+	       ioe__merge_joins(event, next) &&
+	       ioe__merge_fits(&driver->config.limits, group.bytes + next->length,
+			       group.n_events + 1, group.n_buffers + ioe__merge_n_buffers(next))) {
 		group.n_events++;
 		group.n_buffers += ioe__merge_n_buffers(next);
 		group.bytes += next->length;
@@ -151,15 +184,15 @@ static void stage_current(struct ioe__driver *driver)
  * contested ones hold back what conflicts with them until they have finished. */
 static void hold_back(struct ioe__driver *driver, struct ioe__merge_group *group)
 {
-	struct ioe__order *order = &driver->order;
+	struct ioe__overlaps *overlaps = &driver->overlaps;
 	struct ioe_event *event = group->first;
 
 	for (; group->n_events > 0; group->n_events--) {
 		struct ioe_event *next = ioe__event_next(event);
 
-		if (!ioe__order_hold(order, event)) {
+		if (!ioe__overlap_hold(overlaps, event)) {
 			if (group->contested)
-				ioe__order_watch(order, event);
+				ioe__overlap_watch(overlaps, event);
 			ioe__event_list_append(&driver->again, event);
 		}
 		event = next;
@@ -178,46 +211,101 @@ static void watch_staged(struct ioe__driver *driver, uint32_t batch)
 			continue;
 		for (uint32_t n = request->n_events; n > 0; n--) {
 			if (event->ioe__batch == batch)
-				ioe__order_watch(&driver->order, event);
+				ioe__overlap_watch(&driver->overlaps, event);
 			event = ioe__event_next(event);
 		}
 	}
 }
 
+/* What of the last plan has found no slot yet is planned again with what has come since. */
 static void plan(struct ioe__driver *driver)
 {
-	if (driver->incoming.first->ioe__batch == driver->planned_batch)
-		watch_staged(driver, driver->planned_batch);
-	ioe__merge_reset(&driver->plan);
-	while (driver->incoming.first != NULL && driver->plan.n < driver->plan.capacity) {
-		struct ioe_event *event = ioe__event_list_pop(&driver->incoming);
+	struct ioe__event_list *incoming = &driver->incoming;
+	const uint32_t n_again = driver->plan.n_left;
+	struct ioe_event *last;
+	struct ioe_event *first;
 
+	if (incoming->first->ioe__batch == driver->planned_batch)
+		watch_staged(driver, driver->planned_batch);
+	first = ioe__merge_end(&driver->plan, &last);
+	if (first != NULL) {
+		last->ioe__node.next = &incoming->first->ioe__node;
+		incoming->first = first;
+		driver->n_incoming += n_again;
+	}
+	ioe__merge_reset(&driver->plan);
+	while (incoming->first != NULL && driver->plan.n < driver->plan.capacity) {
+		struct ioe_event *event = ioe__event_list_pop(incoming);
+
+		driver->n_incoming--;
 		driver->planned_batch = event->ioe__batch;
 		ioe__merge_add(&driver->plan, event);
 	}
 	ioe__merge_form(&driver->plan, &driver->config.limits);
 }
 
+/* When the last plan has been staged whole; and while it has not, for want of slots, whenever as
+ * many events have come as are left of it: they may be neighbours. A new plan then takes in as many
+ * new events as old ones at least, so that each event is planned twice on average, at the most; and
+ * something is taken of each plan before the next is made. */
+static bool should_plan(const struct ioe__driver *driver)
+{
+	const uint32_t n_left = driver->plan.n_left;
+
+	if (driver->n_incoming == 0)
+		return false;
+	return n_left == 0 ||
+	       (driver->n_incoming >= n_left && n_left <= driver->plan.capacity / 2 &&
+		driver->config.limits.bytes_max > 0);
+}
+
+/* False: there is none. */
+static bool stage_first(struct ioe__driver *driver, struct ioe__event_list *list)
+{
+	struct ioe_event *event = ioe__event_list_pop(list);
+
+	if (event == NULL)
+		return false;
+	stage_one(driver, event);
+	return true;
+}
+
+/* The next request of the plan, or what must be looked at before; false: there is nothing. */
+static bool stage_planned(struct ioe__driver *driver)
+{
+	if (driver->current.n_events == 0) {
+		if (should_plan(driver))
+			plan(driver);
+		if (!ioe__merge_take(&driver->plan, &driver->current))
+			return false;
+		if (driver->current.contested || ioe__overlap_is_alert(&driver->overlaps)) {
+			hold_back(driver, &driver->current);
+			return true;
+		}
+	}
+	stage_current(driver);
+	return true;
+}
+
 void ioe__pending_stage(struct ioe__driver *driver)
 {
-	struct ioe__order *order = &driver->order;
+	bool staged = true;
 
+	ioe__timing_forget(&driver->timing);
 	wake_delayed(driver);
-	while (driver->n_free > 0) {
+	while (driver->n_free > 0 && staged) {
 		if (driver->again.first != NULL) {
 			stage_again(driver);
-		} else if (driver->ready.first != NULL) {
-			stage_one(driver, ioe__event_list_pop(&driver->ready));
-		} else if (driver->current.n_events > 0) {
-			stage_current(driver);
-		} else if (ioe__merge_take(&driver->plan, &driver->current)) {
-			if (driver->current.contested || ioe__order_is_alert(order))
-				hold_back(driver, &driver->current);
-		} else if (driver->incoming.first != NULL) {
-			plan(driver);
-		} else {
-			break;
+			continue;
 		}
+		/* Before what has come after them, which may overlap them (law 6). */
+		if (stage_first(driver, &driver->ready))
+			continue;
+		driver->is_plans_turn = !driver->is_plans_turn;
+		if (driver->is_plans_turn)
+			staged = stage_planned(driver) || stage_first(driver, &driver->placeless);
+		else
+			staged = stage_first(driver, &driver->placeless) || stage_planned(driver);
 	}
 }
 
@@ -233,12 +321,13 @@ void ioe__pending_fail(struct ioe__driver *driver)
 {
 	struct ioe_event *event;
 
-	ioe__order_cut_loose(&driver->order);
-	while ((event = driver->order.held.first) != NULL)
+	ioe__overlap_cut_loose(&driver->overlaps);
+	while ((event = ioe__overlap_find_held(&driver->overlaps)) != NULL)
 		ioe__finish(driver, event, driver->failing);
 	fail_list(driver, &driver->again);
 	fail_list(driver, &driver->delayed);
 	fail_list(driver, &driver->incoming);
+	driver->n_incoming = 0;
 	do {
 		struct ioe__merge_group *group = &driver->current;
 
@@ -253,4 +342,5 @@ void ioe__pending_fail(struct ioe__driver *driver)
 		ioe__finish(driver, event, driver->failing);
 	}
 	fail_list(driver, &driver->ready);
+	fail_list(driver, &driver->placeless);
 }

@@ -41,11 +41,21 @@ struct ioe__settlement {
 	int64_t result;
 };
 
+/* What requests of several events have to know of their file. Good until the next drain, in which
+ * the fd number may be another file's. */
+struct ioe__file_view {
+	int fd; /* -1: none has been looked at */
+	bool direct;
+	struct ioe_alignment alignment;
+};
+
 /* Make a request of the events of a group, first -> ... by their nodes, n_events of them with
  * n_buffers elements in all; takes an iovec block from the pool if it needs one. May make it of
- * fewer events, when the pool is dry: returns the number, >= 1. The slot must be free. */
+ * fewer events, when the pool is dry or one has to be alone: returns the number, >= 1. The slot
+ * must be free. */
 uint32_t ioe__request_build(struct ioe__request *request, struct ioe__iovpool *pool,
-			    struct ioe_event *first, uint32_t n_events, uint32_t n_buffers);
+			    struct ioe__file_view *view, struct ioe_event *first, uint32_t n_events,
+			    uint32_t n_buffers);
 
 /* Free the slot: its events have been taken out. */
 void ioe__request_release(struct ioe__request *request, struct ioe__iovpool *pool);

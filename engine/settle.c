@@ -17,25 +17,28 @@ void ioe__finish(struct ioe__driver *driver, struct ioe_event *event, int64_t re
 		event->done = (uint64_t)result;
 	else
 		ioe__count(&counters->errors, 1);
-	if ((event->ioe__marks & IOE__MARK_STARTED) == 0)
-		driver->n_restore++;
+	driver->n_restore += ioe__event_holds_credit(event);
 
 	ioe__count(&counters->events_by_op[event->op], 1);
-	ioe__count(&counters->events_finished, 1);
+	/* Release: pairs with the acquire in stats.c. */
+	__atomic_store_n(&counters->events_finished, counters->events_finished + 1,
+			 __ATOMIC_RELEASE);
 	if (ioe__event_is_read(event))
 		ioe__count(&counters->bytes_read, event->done);
 	else if (ioe__event_is_write(event))
 		ioe__count(&counters->bytes_written, event->done);
 
-	barrier = ioe__order_finish(&driver->order, event, &driver->again);
+	ioe__overlap_finish(&driver->overlaps, event, &driver->again);
+	barrier = ioe__order_finish(&driver->order, event);
 	if (barrier != NULL)
 		ioe__event_list_append(&driver->ready, barrier);
 	ioe__assert(driver->n_unfinished > 0);
 	driver->n_unfinished--;
 
+	ioe__timing_finished(&driver->timing, event);
 	if (event->callback == NULL) {
 		driver->n_handed_over++;
-		ioe__event_hand_over(event);
+		ioe__event_hand_over(event, &driver->wakes);
 	} else {
 		event->ioe__node.owner = driver->config.account;
 		ioe__event_list_append(&driver->finished, event);
@@ -50,7 +53,7 @@ static void again(struct ioe__driver *driver, struct ioe_event *event)
 		return;
 	}
 	ioe__event_move(event, IOE__STAGE_PENDING);
-	ioe__order_watch(&driver->order, event);
+	ioe__overlap_watch(&driver->overlaps, event);
 	ioe__event_list_append(&driver->again, event);
 }
 
@@ -61,7 +64,7 @@ static void later(struct ioe__driver *driver, struct ioe_event *event)
 		return;
 	}
 	ioe__event_move(event, IOE__STAGE_PENDING);
-	ioe__order_watch(&driver->order, event);
+	ioe__overlap_watch(&driver->overlaps, event);
 	event->ioe__due_ns = (uint64_t)(ioe__clock_ns() + IOE__AGAIN_NS);
 	ioe__event_list_append(&driver->delayed, event);
 }
@@ -76,6 +79,11 @@ static uint64_t advance(struct ioe__driver *driver, struct ioe_event *event, uin
 		return left - rest;
 	}
 	event->done += left;
+	if (left > 0) {
+		/* Here too: the settle table does it for the first event of a request. */
+		event->ioe__attempts = 0;
+		event->ioe__stalls = 0;
+	}
 	ioe__count(&driver->counters.resumed, 1);
 	again(driver, event);
 	return 0;
@@ -126,6 +134,7 @@ static void settle_request(struct ioe__driver *driver, struct ioe__request *requ
 
 void ioe__settle(struct ioe__driver *driver, const struct ioe__completion *completions, uint32_t n)
 {
+	ioe__timing_forget(&driver->timing);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct ioe__completion *completion = &completions[i];
 		struct ioe__request *request;

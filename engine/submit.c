@@ -3,7 +3,8 @@
  *
  * Order of things (law 1 and law 10): everything that could refuse an event is asked before the
  * event is changed; then credit is reserved; then the event is accepted and linked; the push makes
- * it the driver's. From there on only the engine is touched, and last of all the gate.
+ * it the driver's. From there on only the engine is touched, and last of all the gate. In a
+ * callback on the driver itself there is neither credit nor gate: submit_own().
  *
  * Invariants: a call accepts a prefix of its events; what it reserved is pushed or given back.
  * Threads:    any.
@@ -19,6 +20,7 @@ struct part {
 	uint32_t n_used;
 	struct ioe__node *first;
 	struct ioe__node *last;
+	int64_t now_ns; /* read for those that are timed, or 0 */
 };
 
 /* By fd, so that order, merging and barriers of one fd stay on one driver; turn is for events
@@ -37,9 +39,18 @@ static int check(const struct ioe_event *event)
 	return ioe__event_check(event);
 }
 
-static void append(struct part *part, struct ioe_event *event, const struct ioe__driver *driver)
+static inline void accept(const struct ioe__driver *driver, struct ioe_event *event,
+			  int64_t *now_ns)
 {
 	ioe__event_accept(event, driver->config.threading == IOE_THREADING_NONE);
+	if (driver->config.timing)
+		ioe__timing_accept(event, now_ns);
+}
+
+static inline void append(struct part *part, struct ioe_event *event,
+			  const struct ioe__driver *driver)
+{
+	accept(driver, event, &part->now_ns);
 	event->ioe__node.next = NULL;
 	if (part->n_used == 0)
 		part->first = &event->ioe__node;
@@ -67,14 +78,33 @@ static void publish(struct ioe__driver *driver, struct part *part)
 	ioe__channel_leave(channel);
 }
 
+/* In a callback on the driver itself: what it submits to that is there already. Nobody else is in
+ * the way, no credit is needed (law 9), and the driver, which close waits for, cannot go away. */
+static int64_t submit_own(struct ioe__driver *driver, struct ioe_event *const events[], uint32_t n)
+{
+	int64_t now_ns = 0;
+	uint32_t i = 0;
+
+	if (ioe__channel_is_closing(&driver->channel))
+		return -ESHUTDOWN;
+	for (; i < n && !ioe__event_is_held(events[i]); i++) {
+		accept(driver, events[i], &now_ns);
+		ioe__pending_add(driver, events[i]);
+	}
+	return i > 0 ? (int64_t)i : -EBUSY;
+}
+
 /* Events that all go to one driver: the number accepted, >= 1, or -errno. */
 static int64_t submit_to_one(struct ioe__driver *driver, struct ioe_event *const events[],
 			     uint32_t n, enum ioe__reserve how)
 {
 	struct part part = { 0 };
-	const int64_t k = ioe__channel_reserve(&driver->channel, n, how);
 	uint32_t n_used;
+	int64_t k;
 
+	if (how == IOE__RESERVE_FORCE && driver == ioe__driving)
+		return submit_own(driver, events, n);
+	k = ioe__channel_reserve(&driver->channel, n, how);
 	if (k < 0)
 		return k;
 	part.n_reserved = (uint32_t)k;
@@ -220,12 +250,28 @@ static int64_t submit(struct ioe_engine *engine, struct ioe_event *const events[
 	return total > 0 ? total : error;
 }
 
+/* In a callback of the engine's only driver, on that: the same, by the shortest way. */
+static int submit_one_own(struct ioe_engine *engine, struct ioe_event *event)
+{
+	int ret = 0;
+
+	if (__atomic_load_n(&engine->broken, __ATOMIC_RELAXED) != 0)
+		return -EIO;
+	ret = check(event);
+	if (ret < 0)
+		return ret;
+	ret = (int)submit_own(engine->drivers[0], &event, 1);
+	return ret < 0 ? ret : 0;
+}
+
 int ioe_submit(struct ioe_engine *engine, struct ioe_event *event)
 {
 	int64_t ret;
 
 	if (engine == NULL)
 		return -EINVAL;
+	if (ioe__driving != NULL && engine->n_drivers == 1 && engine->drivers[0] == ioe__driving)
+		return submit_one_own(engine, event);
 	ret = submit(engine, &event, 1, true);
 	return ret < 0 ? (int)ret : 0;
 }

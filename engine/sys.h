@@ -72,6 +72,25 @@ static inline void ioe__futex_wake(uint32_t *word, int n)
 	(void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
 }
 
+/* As ioe__futex_wait(), but until a wake for one of `bits`. */
+static inline int ioe__futex_wait_bits(uint32_t *word, uint32_t expected, int64_t deadline_ns,
+				       uint32_t bits)
+{
+	const struct timespec ts = { .tv_sec = (time_t)(deadline_ns / IOE__NS_PER_S),
+				     .tv_nsec = (long)(deadline_ns % IOE__NS_PER_S) };
+
+	return (int)ioe__sys_result(syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+					    expected, deadline_ns != INT64_MAX ? &ts : NULL, NULL,
+					    bits));
+}
+
+/* Wake everybody who sleeps on the word for one of `bits`. */
+static inline void ioe__futex_wake_bits(uint32_t *word, uint32_t bits)
+{
+	(void)syscall(SYS_futex, word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL,
+		      bits);
+}
+
 static inline int64_t ioe__preadv2(int fd, const struct iovec *iov, uint32_t n_iov, int64_t offset,
 				   int rw_flags)
 {
@@ -149,19 +168,33 @@ static inline void ioe__cpu_relax(void)
 #endif
 }
 
-/* The seam: where tests change what reality cannot be made to do. Not in release builds. */
-struct ioe__request;
-struct ioe__completion;
 #ifdef IOE_TEST_SEAM
+/* The seam: where tests change what reality cannot be made to do. Not in release builds. All are
+ * called on the driver's thread; NULL: nothing is changed. */
+struct ioe__backend;
+struct ioe__completion;
+struct ioe__driver;
+struct ioe__request;
 struct ioe__seam {
 	/* May shorten a request that is about to be given to the backend (read or write of one
-	 * buffer: lower request->length), on the driver's thread. */
-	void (*on_stage)(struct ioe__request *request);
+	 * buffer: lower request->length). */
+	void (*on_stage)(struct ioe__driver *driver, struct ioe__request *request);
+	/* The backend is about to ask the kernel to take n requests, in one system call: of how
+	 * many it is to be asked, or what it answers (-EAGAIN, -EBUSY, -EINTR) without being
+	 * asked. Not called by a backend without such a call. */
+	int (*on_submit)(const struct ioe__backend *backend, uint32_t n);
 	/* Sees n completions as reaped, in an array with room for more; may change results and
-	 * order, drop none, and add (duplicates, stale ones); returns the new number. */
-	uint32_t (*on_reap)(struct ioe__completion *completions, uint32_t n, uint32_t room);
+	 * order, add (duplicates, stale ones), and hold some back, if it wakes the backend as long
+	 * as it has any: it is called after each commit, n = 0 too. Returns the new number. */
+	uint32_t (*on_reap)(struct ioe__driver *driver, struct ioe__completion *completions,
+			    uint32_t n, uint32_t room);
 };
 extern struct ioe__seam ioe__seam;
+
+static inline int ioe__seam_submit(const struct ioe__backend *backend, uint32_t n)
+{
+	return ioe__seam.on_submit != NULL ? ioe__seam.on_submit(backend, n) : (int)n;
+}
 #endif
 
 #endif

@@ -20,6 +20,10 @@
 #define RWF_ATOMIC 0x00000040 /* Linux 6.11; Debian 12 has older headers */
 #endif
 
+#ifdef IOE_VERIFY
+_Thread_local uint64_t ioe__merge_work;
+#endif
+
 #define NONE          IOE__MERGE_NONE
 #define CAPACITY_MAX  (UINT32_C(1) << IOE__MERGE_INDEX_BITS)
 #define IOV_COUNT_MAX 1024 /* IOV_MAX, UIO_MAXIOV of the kernel */
@@ -182,6 +186,7 @@ static uint32_t class_of(struct ioe__merge_plan *plan, const struct ioe_event *e
 	for (; k < plan->n_traits; k++) {
 		const struct ioe__merge_traits *old = &plan->traits[k];
 
+		ioe__merge_worked(1);
 		if (old->flags == new.flags && old->rw_flags == new.rw_flags &&
 		    old->ioprio == new.ioprio && old->lane == new.lane)
 			break;
@@ -240,6 +245,7 @@ static uint32_t find_candidates(struct ioe__merge_plan *plan)
 	uint64_t *ends = plan->filter + bits / 64;
 	uint32_t n = 0;
 
+	ioe__merge_worked(bits / 64 + 2 * (uint64_t)plan->n);
 	memset(plan->filter, 0, bits / 64 * 2 * sizeof(uint64_t));
 	for (uint32_t i = 0; i < plan->n; i++) {
 		const struct ioe__merge_item *item = &plan->items[i];
@@ -301,10 +307,8 @@ static bool any_neighbours(const struct ioe__merge_plan *plan, uint32_t n)
 static bool fits(const struct ioe__merge_item *group, const struct ioe__merge_item *item,
 		 const struct ioe__merge_limits *limits)
 {
-	return item->bytes <= limits->bytes_max &&
-	       group->bytes <= limits->bytes_max - item->bytes &&
-	       group->n_events < limits->events_max &&
-	       group->n_buffers + item->n_buffers <= limits->iov_max;
+	return ioe__merge_fits(limits, group->bytes + item->bytes, group->n_events + 1,
+			       group->n_buffers + item->n_buffers);
 }
 
 /* The groups that end where an item begins, for the first of the items at that place: a list of
@@ -329,6 +333,7 @@ static uint32_t take_group_for(const struct ioe__merge_plan *plan, uint32_t k, u
 	for (uint32_t tries = 0; *list != NONE && tries < JOIN_TRIES_MAX; tries++) {
 		const uint32_t first = *list;
 
+		ioe__merge_worked(1);
 		if (fits(&plan->items[first], &plan->items[k], limits)) {
 			*list = *waiting_next(plan, first);
 			return first;
@@ -362,6 +367,7 @@ static void join(struct ioe__merge_plan *plan, const struct ioe__merge_limits *l
 {
 	const struct ioe__merge_key *keys = plan->keys;
 
+	ioe__merge_worked(3 * ((uint64_t)to - from));
 	for (uint32_t k = from; k < to; k++)
 		*waiting_at(plan, ioe__merge_key_index(&keys[k])) = NONE;
 	for (uint32_t here = from, behind; here < to; here = behind) {
@@ -395,6 +401,7 @@ static void sort_by_rank(struct ioe__merge_plan *plan, uint32_t n, uint32_t n_ra
 {
 	uint32_t *counts = plan->counts;
 
+	ioe__merge_worked(2 * ((uint64_t)plan->n + n + n_ranks));
 	memset(counts, 0, (n_ranks + 1) * sizeof(counts[0]));
 	for (uint32_t i = 0; i < plan->n; i++)
 		counts[plan->items[i].rank + 1]++;
@@ -419,6 +426,7 @@ static void sort_by_rank(struct ioe__merge_plan *plan, uint32_t n, uint32_t n_ra
 /* Each group leaves at the turn of its earliest item. */
 static void set_turns(struct ioe__merge_plan *plan, uint32_t n)
 {
+	ioe__merge_worked(n);
 	for (uint32_t k = 0; k < n; k++) {
 		uint32_t i = ioe__merge_key_index(&plan->keys[k]);
 		struct ioe__merge_item *item = &plan->items[i];
@@ -469,7 +477,7 @@ bool ioe__merge_take(struct ioe__merge_plan *plan, struct ioe__merge_group *ret_
 	while (plan->cursor < plan->n) {
 		uint32_t turn = plan->cursor++;
 		uint32_t i = plan->items[plan->by_rank ? plan->order[turn] : turn].leads;
-		const struct ioe__merge_item *first;
+		struct ioe__merge_item *first;
 
 		if (i == NONE)
 			continue;
@@ -479,16 +487,41 @@ bool ioe__merge_take(struct ioe__merge_plan *plan, struct ioe__merge_group *ret_
 		ret_group->n_buffers = first->n_buffers;
 		ret_group->bytes = first->bytes;
 		ret_group->contested = false;
-		for (const struct ioe__merge_item *item = first; item != NULL;) {
-			const struct ioe__merge_item *next =
+		for (struct ioe__merge_item *item = first; item != NULL;) {
+			struct ioe__merge_item *next =
 				item->next != NONE ? &plan->items[item->next] : NULL;
 
 			ret_group->contested |= item->contested;
 			item->event->ioe__node.next = next != NULL ? &next->event->ioe__node : NULL;
+			item->event = NULL; /* taken */
 			item = next;
 		}
 		plan->n_left -= ret_group->n_events;
 		return true;
 	}
 	return false;
+}
+
+struct ioe_event *ioe__merge_end(struct ioe__merge_plan *plan, struct ioe_event **ret_last)
+{
+	struct ioe_event *first = NULL;
+	struct ioe_event *last = NULL;
+
+	for (uint32_t i = 0; i < plan->n; i++) {
+		struct ioe_event *event = plan->items[i].event;
+
+		if (event == NULL)
+			continue;
+		event->ioe__node.next = NULL;
+		if (first == NULL)
+			first = event;
+		else
+			last->ioe__node.next = &event->ioe__node;
+		last = event;
+	}
+	plan->n = 0;
+	plan->n_left = 0;
+	if (first != NULL)
+		*ret_last = last;
+	return first;
 }

@@ -12,8 +12,8 @@
  *             no two groups could be one, but for limits and that order (README.md has the exact
  *             rule).
  * Threads:    none; one plan belongs to one driver. No IO, no allocation after init.
- * Ownership:  events are borrowed between add and take; only their node.next is written, by
- *             take. */
+ * Ownership:  events are borrowed between add and take, or end; only their node.next is written,
+ *             by these two. */
 #ifndef IOE_MERGE_H
 #define IOE_MERGE_H
 
@@ -41,7 +41,7 @@ struct ioe__merge_key;
 struct ioe__merge_node;
 struct ioe__merge_traits;
 
-/* Private. Arrays of capacity entries where not said otherwise, some 240 bytes for each event. */
+/* Private. Arrays of capacity entries where not said otherwise, some 230 bytes for each event. */
 struct ioe__merge_plan {
 	struct ioe__merge_item *items;    /* in the order of arrival */
 	struct ioe__merge_key *keys;      /* of the items that may have a neighbour, sorted */
@@ -71,20 +71,33 @@ size_t ioe__merge_memory_bytes(uint32_t capacity);
  * [1, 2^23]. */
 void ioe__merge_init(struct ioe__merge_plan *plan, void *memory, uint32_t capacity);
 
-/* Begin a new batch; the old one must have been taken whole. */
+/* Begin a new batch; the old one must have been taken whole, or ended. */
 void ioe__merge_reset(struct ioe__merge_plan *plan);
 
 /* Add an event to the batch, in the order of arrival. The caller keeps n <= capacity. */
 void ioe__merge_add(struct ioe__merge_plan *plan, struct ioe_event *event);
 
 /* Form the groups. O(n log n), conflicts or not; O(n), some nanoseconds an event, where no events
- * are adjacent. limits above what the kernel takes (0x7ffff000 bytes, 1024 buffers) are lowered to
- * it; bytes_max 0 or events_max 1: every event is a group, in the order of arrival. */
+ * are adjacent or near each other. limits above what the kernel takes (0x7ffff000 bytes, 1024
+ * buffers) are lowered to it; bytes_max 0 or events_max 1: every event is a group, in the order of
+ * arrival. */
 void ioe__merge_form(struct ioe__merge_plan *plan, const struct ioe__merge_limits *limits);
 
 /* Take the next group: groups leave in the order of their earliest events, those that have to be
  * behind a conflicting one after all that have not. False when all have been taken. */
 bool ioe__merge_take(struct ioe__merge_plan *plan, struct ioe__merge_group *ret_group);
+
+/* End the batch before it has been taken whole: the events that are left, in the order of arrival,
+ * linked by ioe__node.next from the one returned to *ret_last; or NULL. */
+struct ioe_event *ioe__merge_end(struct ioe__merge_plan *plan, struct ioe_event **ret_last);
+
+/* Whether a group of more than one event may be so large. */
+static inline bool ioe__merge_fits(const struct ioe__merge_limits *limits, uint64_t bytes,
+				   uint32_t n_events, uint32_t n_buffers)
+{
+	return bytes <= limits->bytes_max && n_events <= limits->events_max &&
+	       n_buffers <= limits->iov_max;
+}
 
 /* Whether b can stand right behind a in a request: same key, adjacent, both mergeable, and nothing
  * of b done yet. */

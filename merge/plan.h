@@ -27,8 +27,8 @@ struct ioe__merge_traits {
 
 /* One event of the batch; on the first of a group, the group too. */
 struct ioe__merge_item {
-	struct ioe_event *event;
-	uint64_t start; /* bytes [start, end) of the file, if has_range */
+	struct ioe_event *event; /* NULL once it has been taken */
+	uint64_t start;          /* bytes [start, end) of the file, if has_range */
 	uint64_t end;
 	uint64_t bytes; /* of the group that this is the first of, like the next four */
 	uint32_t n_events;
@@ -64,6 +64,15 @@ struct ioe__merge_key {
 static_assert(31 + IOE__MERGE_CLASS_BITS + 63 + IOE__MERGE_TAIL_BITS == 128, "a key is full");
 static_assert(2 * IOE__MERGE_TRAITS_MAX + 1 < 1 << IOE__MERGE_CLASS_BITS, "classes fit in a key");
 
+/* The work done for plans by this thread, which tests hold against O(n log n): comparisons of keys,
+ * and steps of the loops that compare none. */
+#ifdef IOE_VERIFY
+extern _Thread_local uint64_t ioe__merge_work;
+#define ioe__merge_worked(n) ((void)(ioe__merge_work += (n)))
+#else
+#define ioe__merge_worked(n) ((void)0)
+#endif
+
 static inline struct ioe__merge_key ioe__merge_key(int fd, uint32_t class, uint64_t offset,
 						   uint32_t index, bool end)
 {
@@ -83,6 +92,7 @@ static inline bool ioe__merge_key_less(const struct ioe__merge_key *a,
 {
 	__extension__ typedef unsigned __int128 wide; /* it compares without a branch */
 
+	ioe__merge_worked(1);
 	return ((wide)a->hi << 64 | a->lo) < ((wide)b->hi << 64 | b->lo);
 }
 

@@ -63,6 +63,7 @@ static uint32_t find_suspects(struct ioe__merge_plan *plan)
 	uint64_t places[2];
 	uint32_t n = 0;
 
+	ioe__merge_worked(bits / 64 + 2 * (uint64_t)plan->n);
 	memset(plan->filter, 0, bits / 64 * 2 * sizeof(uint64_t));
 	for (uint32_t i = 0; i < plan->n; i++) {
 		if (!plan->items[i].has_range)
@@ -100,6 +101,7 @@ static uint32_t cluster_end(const struct ioe__merge_plan *plan, uint32_t from, u
 		const struct ioe__merge_item *item =
 			&plan->items[ioe__merge_key_index(&plan->points[k])];
 
+		ioe__merge_worked(1);
 		if (k > from && (item->start >= end_of_all ||
 				 plan->points[k].hi >> 33 != plan->points[from].hi >> 33))
 			break;
@@ -143,6 +145,7 @@ static uint32_t number_stretches(struct ioe__merge_plan *plan, uint32_t m)
 	uint32_t number = 0;
 	uint32_t i;
 
+	ioe__merge_worked(3 * (uint64_t)m);
 	for (uint32_t k = 0; k < m; k++) {
 		i = ioe__merge_key_index(&points[k]);
 
@@ -171,11 +174,16 @@ static uint32_t tree_highest(const struct ioe__merge_node *tree, uint32_t n, uin
 	uint32_t left = n + from;
 	uint32_t right = n + to;
 
-	for (uint32_t k = left; k >= 1; k /= 2)
+	for (uint32_t k = left; k >= 1; k /= 2) {
+		ioe__merge_worked(1);
 		highest = max_u32(highest, tree[k].whole[of_changes]);
-	for (uint32_t k = right - 1; k >= 1; k /= 2)
+	}
+	for (uint32_t k = right - 1; k >= 1; k /= 2) {
+		ioe__merge_worked(1);
 		highest = max_u32(highest, tree[k].whole[of_changes]);
+	}
 	for (; left < right; left /= 2, right /= 2) {
+		ioe__merge_worked(1);
 		if (left % 2 == 1)
 			highest = max_u32(highest, tree[left++].any[of_changes]);
 		if (right % 2 == 1)
@@ -200,12 +208,17 @@ static void tree_note(struct ioe__merge_node *tree, uint32_t n, uint32_t from, u
 	uint32_t right = n + to;
 
 	for (uint32_t c = 0; c < 1 + (uint32_t)changes; c++) {
-		for (uint32_t k = left; k >= 1; k /= 2)
+		for (uint32_t k = left; k >= 1; k /= 2) {
+			ioe__merge_worked(1);
 			tree[k].any[c] = max_u32(tree[k].any[c], rank);
-		for (uint32_t k = right - 1; k >= 1; k /= 2)
+		}
+		for (uint32_t k = right - 1; k >= 1; k /= 2) {
+			ioe__merge_worked(1);
 			tree[k].any[c] = max_u32(tree[k].any[c], rank);
+		}
 	}
 	for (; left < right; left /= 2, right /= 2) {
+		ioe__merge_worked(1);
 		if (left % 2 == 1)
 			node_note(&tree[left++], rank, changes);
 		if (right % 2 == 1)
@@ -222,6 +235,7 @@ uint32_t ioe__merge_rank(struct ioe__merge_plan *plan)
 	if (m == 0)
 		return 1;
 	n = number_stretches(plan, m);
+	ioe__merge_worked(plan->n + 2 * (uint64_t)n);
 	memset(plan->tree, 0, 2 * (size_t)n * sizeof(plan->tree[0]));
 	for (uint32_t i = 0; i < plan->n; i++) {
 		struct ioe__merge_item *item = &plan->items[i];

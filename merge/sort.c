@@ -30,6 +30,7 @@ static void merge_runs(struct ioe__merge_key *keys, uint32_t n_left, uint32_t n,
 
 	if (!ioe__merge_key_less(&keys[n_left], &keys[n_left - 1]))
 		return; /* in order as they stand: this makes sequential batches cheap */
+	ioe__merge_worked(2 * (uint64_t)n_left); /* there, and back at the most */
 	for (uint32_t i = 0; i < n_left; i++)
 		scratch[i] = keys[i];
 	/* out = left + right - n_left <= right: nothing is overwritten before it has been read. */

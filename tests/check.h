@@ -59,8 +59,8 @@ void check_print_skip(const char *suite, const char *name, const char *format, .
 		check_s_;                                                            \
 	})
 
-/* True under a sanitizer or valgrind-like slowness: counts are made smaller there. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* True under a sanitizer, or valgrind: counts are made smaller there. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(IOE_VALGRIND)
 #define CHECK_SANITIZED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)

@@ -42,6 +42,15 @@ for file in "${tree[@]}"; do
 	head -c 64 "$file" | head -n 1 | grep -q '^#!.*sh$' && scripts+=("$file")
 done
 shellcheck "${scripts[@]}" || fail shellcheck
+# A folder that the Makefile does not know of would go unseen.
+for file in "${tree[@]}"; do
+	case $file in *.[ch]) printf '%s\n' "${file#./}" ;; esac
+done | grep -vxFf <(printf '%s\n' "${files[@]}") && fail "C files that are in no folder of C_FILES (Makefile)"
+# A test that is named by a row of the pitfalls stands in that row.
+while read -r suite row; do
+	grep "^| P$((10#$row)) |" tests/README.md | grep -qF "\`$suite/p$row" ||
+		fail "tests/README.md: row P$((10#$row)) does not name $suite/p${row}_*"
+done < <(sed -nE 's/^[A-Z_]*T(est|EST)\(([a-z_]+), p([0-9]+)_.*/\2 \3/p' tests/*/test_*.c | sort -u)
 # (the brackets keep this line from finding itself)
 grep -nIwE 'TO[D]O|FI[X]ME|XX[X]' -- "${tree[@]}" && fail "left behind: do it, or write the limit as a fact"
 while read -r host; do

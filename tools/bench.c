@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "fio.h"
 #include "interrupt.h"
 #include "report.h"
 
@@ -35,16 +36,18 @@ static int run_one(const struct bench_options *options, const struct target *tar
 static int run_versus(const struct bench_options *options, const struct target *target,
 		      const struct option_given *given)
 {
-	struct bench_options a = bench_options_for(options, options->ioengine);
-	struct bench_options b = bench_options_for(options, options->versus);
-	struct versus versus;
+	const struct bench_options sides[2] = {
+		bench_options_for(options, options->ioengine),
+		bench_options_for(options, options->versus),
+	};
+	struct versus versus = { .n_results = 0 };
 	bool bad;
 
 	if (options->output_format == BENCH_NORMAL) {
-		report_normal_head(stdout, &a);
-		report_normal_head(stdout, &b);
+		report_normal_head(stdout, &sides[0]);
+		report_normal_head(stdout, &sides[1]);
 	}
-	bad = versus_run(&a, &b, target, (uint32_t)options->rounds, NULL, &versus) != 0;
+	bad = versus_run(sides, 2, target, (uint32_t)options->rounds, NULL, &versus) != 0;
 	if (options->output_format == BENCH_JSON) {
 		bad = report_json(stdout, versus.results, versus.n_results, &versus, given) || bad;
 	} else {
@@ -66,8 +69,14 @@ static int run(const struct bench_options *options, const struct option_given *g
 	struct bench_options b = bench_options_for(options, options->versus);
 	uint32_t n_fds = job_n_fds(options);
 	struct target target;
+	char fio[512];
 	int rc = interrupt_open();
 
+	if (!rc && (options->ioengine == BENCH_FIO || options->versus == BENCH_FIO) &&
+	    fio_find(fio, sizeof(fio))) {
+		fprintf(stderr, "ioe bench: --versus=fio: fio is not installed: none in PATH\n");
+		return EXIT_FAILED;
+	}
 	if (rc) {
 		fprintf(stderr, "ioe bench: signals: %s\n", strerror(-rc));
 		return EXIT_FAILED;
@@ -117,7 +126,7 @@ int bench_command(int argc, char **argv)
 
 	if (answer_help(argc, argv, &status))
 		return status;
-	options_init(&bench_table, &options);
+	bench_options_init(&options);
 	if (options_parse(&bench_table, argc, argv, &options, &given) ||
 	    bench_options_check(&options, &given))
 		return EXIT_USAGE;

@@ -26,6 +26,7 @@ enum bench_ioengine {
 	BENCH_RAW_URING,
 	BENCH_RAW_AIO,
 	BENCH_PSYNC,
+	BENCH_FIO,         /* fio itself, beside one of the others */
 	BENCH_NO_IOENGINE, /* --versus not given */
 };
 
@@ -38,8 +39,9 @@ enum {
 	SCOPE_RAW_URING = 2,
 	SCOPE_RAW_AIO = 4,
 	SCOPE_PSYNC = 8,
+	SCOPE_FIO = 16,
 	SCOPE_RAW_BOTH = SCOPE_RAW_URING | SCOPE_RAW_AIO,
-	SCOPE_DEPTH = SCOPE_OURS | SCOPE_RAW_BOTH,
+	SCOPE_DEPTH = SCOPE_OURS | SCOPE_RAW_BOTH | SCOPE_FIO,
 	SCOPE_ALL = SCOPE_DEPTH | SCOPE_PSYNC,
 };
 
@@ -63,12 +65,15 @@ struct bench_options {
 	uint64_t ioengine;
 	uint64_t iodepth;
 	uint64_t submit_threads; /* 0: one; on ours: from the callbacks */
+	uint64_t waiting;        /* ours: each of them waits for its one IO */
+	uint64_t interleave;     /* blocks in a row of each of them; 0: whoever is ready */
 	uint64_t batch_submit;   /* 0: on ours, all that are ready */
 	uint64_t batch_complete_min;
 	uint64_t batch_complete_max;
 	uint64_t gtod_reduce;
 	/* ours */
 	uint64_t threading;
+	uint64_t depth_max; /* 0: iodepth */
 	uint64_t callback_threads;
 	uint64_t n_drivers;
 	uint64_t n_helpers;
@@ -77,6 +82,8 @@ struct bench_options {
 	uint64_t merge_max_events;
 	uint64_t nomerge;
 	uint64_t spin_ns; /* 0: never; SPIN_DEFAULT: the library's */
+	uint64_t no_timing;
+	uint64_t n_fds; /* 0: one for each driver */
 	/* reference loops */
 	uint64_t submit_and_wait;
 	uint64_t defer_taskrun;
@@ -86,6 +93,8 @@ struct bench_options {
 	uint64_t userspace_reap;
 	/* comparison */
 	uint64_t versus;
+	/* Of BENCH_FIO: BENCH_RAW_URING, BENCH_RAW_AIO or BENCH_PSYNC; 0: as the other side. */
+	uint64_t fio_engine;
 	uint64_t rounds;
 	/* output */
 	uint64_t output_format;
@@ -95,6 +104,7 @@ struct bench_options {
 #define SPIN_DEFAULT       UINT64_MAX
 #define IODEPTH_MAX        16384
 #define SUBMIT_THREADS_MAX 1024
+#define VERSUS_ROUNDS_MAX  1000
 
 extern const struct option_table bench_table;
 extern const struct option_choice bench_ioengines[];
@@ -103,12 +113,16 @@ extern const struct option_choice bench_rws[];
 /* SCOPE_* of an ioengine. */
 uint32_t bench_scope(uint64_t ioengine);
 
+/* Set every field to its default. */
+void bench_options_init(struct bench_options *options);
+
 /* Refuse combinations that make no sense, fill in the defaults that hang on other options.
  * Prints one line on stderr and returns -EINVAL. */
 int bench_options_check(struct bench_options *options, const struct option_given *given);
 
 /* The options for running engine ioengine instead. psync has one IO in flight for each of its
- * threads, so beside an engine with a depth it is given as many threads as that. */
+ * threads, so beside an engine with a depth it is given as many threads as that; fio's psync too.
+ * fio runs with its own engine of the same kind, where fio_engine does not say which. */
 struct bench_options bench_options_for(const struct bench_options *options, uint64_t ioengine);
 
 static inline bool bench_is_write(const struct bench_options *options)

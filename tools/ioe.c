@@ -10,18 +10,20 @@
 
 #include "commands.h"
 #include "engine/ioe.h"
+#include "floor_memory.h"
 #include "options.h"
 
 struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
-	const char *help;
+	const char *help; /* NULL: not for users, and not listed */
 };
 
 static const struct command commands[] = {
 	{ "bench", bench_command, "run one IO job on a file and print what it did" },
-	{ "suite", suite_command, "ours beside the raw loops, on a real file: one table" },
+	{ "suite", suite_command, "ours beside the raw loops, on a real file: tables" },
 	{ "probe", probe_command, "which backends there are here, and what a file wants" },
+	{ FLOOR_MEMORY_COMMAND, floor_memory_command, NULL },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -29,8 +31,10 @@ static const struct command commands[] = {
 static void help(FILE *out)
 {
 	fprintf(out, "usage: ioe COMMAND [--option=value ...]\n\n");
-	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (commands[i].help)
+			fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+	}
 	fprintf(out,
 		"\nioe COMMAND --help says more; ioe --version is the version of the library.\n");
 }
@@ -39,10 +43,13 @@ static int unknown(const char *name)
 {
 	const char *names[COMMANDS];
 	const char *nearest;
+	size_t n = 0;
 
-	for (size_t i = 0; i < COMMANDS; i++)
-		names[i] = commands[i].name;
-	nearest = options_nearest(names, COMMANDS, name);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (commands[i].help)
+			names[n++] = commands[i].name;
+	}
+	nearest = options_nearest(names, n, name);
 	if (nearest)
 		fprintf(stderr, "ioe: unknown command '%s'; did you mean %s?\n", name, nearest);
 	else

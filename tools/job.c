@@ -15,6 +15,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "fio.h"
 #include "monitor.h"
 
 /* Enough for O_DIRECT on every sector size, and no page is shared by two buffers. */
@@ -198,6 +199,19 @@ static double timeval_ns(struct timeval end, struct timeval start)
 	       (double)(end.tv_usec - start.tv_usec) * 1e3;
 }
 
+static double slowest_share(const struct job *job)
+{
+	uint64_t least = UINT64_MAX, total = 0;
+
+	for (uint32_t i = 0; i < job->n_threads; i++) {
+		uint64_t ios = stats_read(&job->shards[i].direction[job->direction].ios);
+
+		total += ios;
+		least = ios < least ? ios : least;
+	}
+	return total ? (double)least * job->n_threads / (double)total : 0;
+}
+
 static void collect(struct job *job, struct job_result *result)
 {
 	const struct rusage *a = &job->usage_start, *b = &job->usage_end;
@@ -208,6 +222,7 @@ static void collect(struct job *job, struct job_result *result)
 	}
 	for (uint32_t i = 0; i < job->n_threads; i++)
 		result->system_calls += job->threads[i].system_calls;
+	result->slowest_share = slowest_share(job);
 	result->runtime_ns = job->end_ns - job->start_ns;
 	result->usr_ns = timeval_ns(b->ru_utime, a->ru_utime);
 	result->sys_ns = timeval_ns(b->ru_stime, a->ru_stime);
@@ -250,7 +265,9 @@ static const struct loop_ops *loop_of(const struct bench_options *options)
 
 uint32_t job_n_fds(const struct bench_options *options)
 {
-	return bench_scope(options->ioengine) == SCOPE_OURS ? (uint32_t)options->n_drivers : 1;
+	uint64_t n = options->n_drivers > options->n_fds ? options->n_drivers : options->n_fds;
+
+	return bench_scope(options->ioengine) == SCOPE_OURS ? (uint32_t)n : 1;
 }
 
 static void describe(struct job *job, const struct bench_options *options,
@@ -285,11 +302,26 @@ static void describe(struct job *job, const struct bench_options *options,
 	job->n_shards = job->n_threads + job->loop->n_foreign_shards(options);
 }
 
+/* The submitting threads take turns, run IOs each. */
+static void interleave(struct job *job, uint32_t run)
+{
+	uint32_t n = (uint32_t)job->options->submit_threads;
+	/* With threading=none the first thread submits nothing. */
+	struct job_thread *submitters = &job->threads[job->n_threads - n];
+
+	for (uint32_t i = 0; i < n; i++) {
+		submitters[i].next = (uint64_t)i * run;
+		submitters[i].run_ios = run;
+		submitters[i].skip_ios = (n - 1) * run;
+	}
+}
+
 static int allocate(struct job *job)
 {
 	uint32_t depth = (uint32_t)job->options->iodepth;
 	struct sysinfo memory;
 	size_t shards_bytes = job->n_shards * sizeof(struct job_shard);
+	size_t threads_bytes = job->n_threads * sizeof(struct job_thread);
 
 	if (!sysinfo(&memory) &&
 	    job->buffer_bytes * depth / 3 * 4 > (uint64_t)memory.totalram * memory.mem_unit) {
@@ -297,7 +329,7 @@ static int allocate(struct job *job)
 			 depth, job->block_bytes);
 		return -ENOMEM;
 	}
-	job->threads = calloc(job->n_threads, sizeof(*job->threads));
+	job->threads = aligned_alloc(_Alignof(struct job_thread), threads_bytes);
 	job->shards = aligned_alloc(_Alignof(struct job_shard), shards_bytes);
 	if (!job->threads || !job->shards) {
 		job_fail(job, -ENOMEM, "no memory for %u threads", job->n_threads);
@@ -308,11 +340,15 @@ static int allocate(struct job *job)
 			io_stats_init(&job->shards[i].direction[d]);
 	}
 	for (uint32_t i = 0; i < job->n_threads; i++) {
-		job->threads[i].job = job;
-		job->threads[i].index = i;
-		job->threads[i].shard = &job->shards[i];
-		job->threads[i].depth = job->loop->depth(job->options, i);
+		job->threads[i] = (struct job_thread){
+			.job = job,
+			.index = i,
+			.shard = &job->shards[i],
+			.depth = job->loop->depth(job->options, i),
+		};
 	}
+	if (job->options->interleave)
+		interleave(job, (uint32_t)job->options->interleave);
 	return 0;
 }
 
@@ -327,6 +363,12 @@ int job_run(const struct bench_options *options, const struct target *target,
 		abort(); /* of a few KiB, at the start of a run */
 	for (int d = 0; d < DIRECTIONS; d++)
 		io_stats_init(&result.direction[d]);
+	if (options->ioengine == BENCH_FIO) {
+		free(job);
+		(void)fio_run(options, target, &result);
+		*ret_result = result;
+		return result.error;
+	}
 	memset(job, 0, sizeof(*job));
 	pthread_mutex_init(&job->lock, NULL);
 	pthread_cond_init(&job->changed, NULL);

@@ -33,15 +33,20 @@ struct job_shard {
 	_Alignas(128) struct io_stats direction[DIRECTIONS];
 };
 
-/* A thread of the job. */
+/* A thread of the job; next and system_calls are written by every IO of it. */
 struct job_thread {
-	struct job *job;
+	_Alignas(128) struct job *job;
 	struct job_shard *shard;
 	void *state;   /* the loop's */
 	char *buffers; /* depth of them, buffer_bytes apart; NULL for nop */
 	uint32_t index;
 	uint32_t depth;        /* its slice of iodepth */
 	uint64_t system_calls; /* that a reference loop made */
+	/* interleave: number of its next IO, how many in a row are its own, and how many then are
+	 * those of others; run_ios 0: numbers are from the job's counter. */
+	uint64_t next;
+	uint32_t run_ios;
+	uint32_t skip_ios;
 	pthread_t thread;
 };
 
@@ -64,6 +69,9 @@ struct loop_ops {
 	void (*thread_run)(struct job_thread *thread);
 	void (*thread_close)(struct job_thread *thread);
 };
+
+/* Completions that a reference loop takes at once, at most. */
+#define RAW_REAP_MAX 64
 
 extern const struct loop_ops loop_ioe; /* submitted from callbacks, or by loop_producer.c */
 extern const struct loop_ops loop_uring;
@@ -135,6 +143,9 @@ struct job_result {
 	uint64_t major_faults;
 	uint64_t minor_faults;
 	uint64_t system_calls; /* reference loops */
+	/* IOs of the submitting thread that did fewest, by the mean of them; 0 where callbacks
+	 * submit, and of fio. */
+	double slowest_share;
 	struct job_engine engine;
 };
 
@@ -178,6 +189,21 @@ static inline bool job_take(struct job *job, uint64_t *ret_offset)
 	if (n >= job->ios_max)
 		return false;
 	*ret_offset = sequence_offset(&job->sequence, n);
+	return true;
+}
+
+/* The same for an IO that this thread submits: interleaved threads have numbers of their own. */
+static inline bool job_thread_take(struct job_thread *thread, uint64_t *ret_offset)
+{
+	struct job *job = thread->job;
+
+	if (!thread->run_ios)
+		return job_take(job, ret_offset);
+	if (atomic_load_explicit(&job->stop, memory_order_relaxed) || thread->next >= job->ios_max)
+		return false;
+	*ret_offset = sequence_offset(&job->sequence, thread->next);
+	if (++thread->next % thread->run_ios == 0)
+		thread->next += thread->skip_ios;
 	return true;
 }
 

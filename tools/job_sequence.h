@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * job_sequence.h - which block is the n-th: the same for every engine and any number of threads.
- * Invariants: block n depends on the seed and n only, so threads that take numbers from one
- *             counter do together what one thread would do.
+ * Invariants: block n depends on the seed and n only, so threads that share the numbers, by one
+ *             counter or in turns, do together what one thread would do.
  * Threads:    any; a sequence is const while a job runs.
  * Ownership:  none.
  */

@@ -14,8 +14,6 @@
 
 #include "loop_raw.h"
 
-/* Completions taken at a time. */
-#define REAP_MAX 64
 /* Answers of -EAGAIN in a row, with nothing in the kernel, before giving up. */
 #define BUSY_MAX 1000000
 
@@ -67,7 +65,7 @@ static int aio_thread_open(struct job_thread *thread)
 	}
 	aio->batch_submit = raw_min(options->batch_submit, thread->depth);
 	aio->complete_min = raw_min(options->batch_complete_min, thread->depth);
-	aio->complete_max = raw_min(options->batch_complete_max, REAP_MAX);
+	aio->complete_max = raw_min(options->batch_complete_max, RAW_REAP_MAX);
 	aio->complete_min = raw_min(aio->complete_min, aio->complete_max);
 	for (uint32_t i = 0; i < thread->depth; i++) {
 		struct iocb *iocb = &aio->iocb[i];
@@ -149,7 +147,7 @@ static uint32_t reap_ring(struct aio *aio, struct io_event *events, uint32_t max
 static void wait_and_reap(struct job_thread *thread, struct aio *aio)
 {
 	struct raw_slots *slots = &aio->slots;
-	struct io_event events[REAP_MAX];
+	struct io_event events[RAW_REAP_MAX];
 	uint32_t min = raw_min(aio->complete_min, slots->n_in_kernel);
 	uint32_t n = 0;
 
@@ -183,7 +181,7 @@ static void aio_thread_run(struct job_thread *thread)
 	while (!aio->is_broken) {
 		int64_t i;
 
-		while (!aio->is_broken && (i = raw_slots_take(slots, thread->job)) >= 0) {
+		while (!aio->is_broken && (i = raw_slots_take(slots, thread)) >= 0) {
 			aio->iocb[i].aio_offset = (int64_t)slots->slot[i].offset;
 			if (slots->n_queued >= aio->batch_submit)
 				submit(thread, aio);

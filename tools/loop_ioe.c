@@ -2,8 +2,9 @@
  * loop_ioe.c - our engine under load: opening, events that resubmit themselves, closing.
  *
  * Without submit_threads, iodepth events are submitted once and each is submitted again by its own
- * callback, wherever the engine runs that. With threading=none, thread 0 drives the engine,
- * beside the producers if there are any.
+ * callback, wherever the engine runs that. With submit_threads they are submitted by these, which
+ * go on meanwhile (loop_producer.c) or wait for each (loop_waiter.c). With threading=none, thread 0
+ * drives the engine, beside the producers if there are any.
  * Invariants: the engine is closed by the thread that may be its owner, after all IO is back.
  * Threads:    callbacks run on the engine's threads and count into shards of their own.
  * Ownership:  slots are the job thread's; the engine is the job's.
@@ -21,9 +22,7 @@ static bool is_none(const struct bench_options *options)
 
 static uint32_t ours_n_threads(const struct bench_options *options)
 {
-	if (!options->submit_threads)
-		return 1;
-	return (uint32_t)options->submit_threads + is_none(options);
+	return options->submit_threads ? (uint32_t)options->submit_threads : 1;
 }
 
 /* The threads that callbacks run on. */
@@ -38,10 +37,6 @@ static uint32_t ours_depth(const struct bench_options *options, uint32_t index)
 {
 	if (!options->submit_threads)
 		return (uint32_t)options->iodepth;
-	if (is_none(options))
-		return index ? job_slice(options->iodepth, (uint32_t)options->submit_threads,
-					 index - 1) :
-			       0;
 	return job_slice(options->iodepth, (uint32_t)options->submit_threads, index);
 }
 
@@ -63,11 +58,12 @@ static void configure(const struct bench_options *options, struct ioe_config *co
 	/* The depth of the backend threads is its number of helpers. */
 	if (!config->n_helpers && options->ioengine == BENCH_THREADS)
 		config->n_helpers = (uint32_t)(options->iodepth < 256 ? options->iodepth : 256);
-	config->depth_max = (uint32_t)options->iodepth;
+	config->depth_max = (uint32_t)(options->depth_max ? options->depth_max : options->iodepth);
 	config->channel_capacity = (uint32_t)options->channel_capacity;
 	config->merge_max_bytes = (uint32_t)options->merge_max_bytes;
 	config->merge_max_events = (uint32_t)options->merge_max_events;
-	config->flags = options->nomerge ? IOE_ENGINE_NO_MERGE : 0;
+	config->flags = (options->nomerge ? IOE_ENGINE_NO_MERGE : 0) |
+			(options->no_timing ? IOE_ENGINE_NO_TIMING : 0);
 	if (options->spin_ns != SPIN_DEFAULT)
 		config->spin_ns = options->spin_ns ? options->spin_ns : IOE_CONFIG_OFF;
 }
@@ -112,6 +108,21 @@ static void ours_close(struct job *job)
 	free(loop);
 }
 
+void ioe_loop_prepare(const struct job *job, struct ioe_event *event, uint32_t index, char *buffer,
+		      uint64_t offset)
+{
+	/* Events go to the driver of their fd, so several drivers want several. The target may have
+	 * more, for another side of a comparison. */
+	int fd = job->target.n_fds ? job->target.fds[index % job_n_fds(job->options)] : -1;
+
+	if (job->direction == DIRECTION_NOP)
+		ioe_prep_nop(event);
+	else if (job->is_write)
+		ioe_prep_write(event, fd, buffer, job->block_bytes, offset);
+	else
+		ioe_prep_read(event, fd, buffer, job->block_bytes, offset);
+}
+
 struct ioe_slot *ioe_slots_new(struct job_thread *thread, ioe_callback callback,
 			       struct producer *producer)
 {
@@ -126,22 +137,19 @@ struct ioe_slot *ioe_slots_new(struct job_thread *thread, ioe_callback callback,
 	memset(slots, 0, thread->depth * sizeof(*slots));
 	for (uint32_t i = 0; i < thread->depth; i++) {
 		struct ioe_slot *slot = &slots[i];
-		char *buffer = thread->buffers + job->buffer_bytes * i;
-		/* Events go to the driver of their fd, so several drivers want several. */
-		int fd = job->target.n_fds ? job->target.fds[i % job->target.n_fds] : -1;
 
-		if (job->direction == DIRECTION_NOP)
-			ioe_prep_nop(&slot->event);
-		else if (job->is_write)
-			ioe_prep_write(&slot->event, fd, buffer, job->block_bytes, 0);
-		else
-			ioe_prep_read(&slot->event, fd, buffer, job->block_bytes, 0);
+		ioe_loop_prepare(job, &slot->event, i, thread->buffers + job->buffer_bytes * i, 0);
 		slot->event.callback = callback;
 		slot->event.arg = slot;
 		slot->job = job;
 		slot->producer = producer;
 	}
 	return slots;
+}
+
+bool ioe_loop_owns(const struct job_thread *thread)
+{
+	return thread->index == 0 && ((struct ioe_loop *)thread->job->state)->is_driven;
 }
 
 void ioe_loop_retire(struct job *job)
@@ -186,13 +194,10 @@ static void on_done(struct ioe_event *event)
 
 static int ours_thread_open(struct job_thread *thread)
 {
-	struct ioe_loop *loop = thread->job->state;
-
-	if (thread->job->options->submit_threads) {
-		if (loop->is_driven && !thread->index)
-			return 0;
+	if (thread->job->options->waiting)
+		return 0;
+	if (thread->job->options->submit_threads)
 		return producer_open(thread);
-	}
 	thread->state = ioe_slots_new(thread, on_done, NULL);
 	return thread->state ? 0 : -ENOMEM;
 }
@@ -240,22 +245,20 @@ static void drive(struct job_thread *thread)
 
 static void ours_thread_run(struct job_thread *thread)
 {
-	const struct bench_options *options = thread->job->options;
 	struct ioe_loop *loop = thread->job->state;
 
-	if (options->submit_threads && !(loop->is_driven && !thread->index)) {
+	/* An engine without owner would make us wait for room. */
+	if (ioe_loop_owns(thread))
+		(void)!ioe_engine_run(loop->engine, 0, 0);
+	if (thread->job->options->waiting)
+		waiter_run(thread);
+	else if (thread->job->options->submit_threads)
 		producer_run(thread);
-		return;
-	}
-	if (!options->submit_threads) {
-		/* An engine without owner would make us wait for room. */
-		if (loop->is_driven)
-			(void)!ioe_engine_run(loop->engine, 0, 0);
-		kick_off(thread);
-	}
-	if (loop->is_driven)
-		drive(thread);
 	else
+		kick_off(thread);
+	if (ioe_loop_owns(thread))
+		drive(thread);
+	else if (!thread->job->options->submit_threads)
 		while (sem_wait(&loop->all_back))
 			;
 }
@@ -278,7 +281,7 @@ static void ours_thread_close(struct job_thread *thread)
 			loop->engine = NULL;
 		}
 	}
-	if (job->options->submit_threads && !(loop->is_driven && !thread->index))
+	if (job->options->submit_threads && !job->options->waiting)
 		producer_close(thread);
 	else
 		free(thread->state);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * loop_ioe.h - what the two ways of submitting to our engine share.
+ * loop_ioe.h - what the ways of submitting to our engine share.
  * Invariants: a slot's event is set up once; from then on only its offset changes.
  * Threads:    a slot belongs to whoever has its event: the engine, its callback, or a producer.
  * Ownership:  slots are the job thread's that allocated them, until all its events are back.
@@ -33,9 +33,16 @@ struct ioe_loop {
 	bool is_driven; /* threading=none: thread 0 runs the engine */
 };
 
+/* Prepare an IO of the job: at offset, of buffer, of the index-th file descriptor. */
+void ioe_loop_prepare(const struct job *job, struct ioe_event *event, uint32_t index, char *buffer,
+		      uint64_t offset);
+
 /* depth slots with prepared events, or NULL. Free with free(). */
 struct ioe_slot *ioe_slots_new(struct job_thread *thread, ioe_callback callback,
 			       struct producer *producer);
+
+/* Whether this thread is the engine's owner (threading=none): the first one. */
+bool ioe_loop_owns(const struct job_thread *thread);
 
 /* One less of n_live. */
 void ioe_loop_retire(struct job *job);
@@ -44,5 +51,8 @@ void ioe_loop_retire(struct job *job);
 int producer_open(struct job_thread *thread);
 void producer_run(struct job_thread *thread);
 void producer_close(struct job_thread *thread);
+
+/* Threads that wait for each IO: loop_waiter.c. */
+void waiter_run(struct job_thread *thread);
 
 #endif

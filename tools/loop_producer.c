@@ -5,6 +5,8 @@
  * its slot on the stack of its producer; the producer takes the whole stack, counts, and submits
  * the slots again, batch_submit at a time.
  *
+ * A producer that owns the engine (threading=none) does not sleep: it runs the engine meanwhile.
+ *
  * Waking a producer. P1: a callback pushes its slot and adds to n_ready (seq_cst), then looks at
  * is_parked. P2: the producer sets is_parked (seq_cst), then looks at n_ready, then sleeps. In any
  * order of the two, one sees the other: the callback wakes, or the producer does not sleep. Who
@@ -31,7 +33,8 @@ struct producer {
 	uint32_t n_batch;
 	uint32_t batch_max;
 	uint32_t complete_min;
-	uint32_t n_out; /* in the engine, or on the stack */
+	uint32_t n_out;         /* in the engine, or on the stack */
+	struct ioe_engine *own; /* to be run while waiting, or NULL */
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value)
@@ -86,6 +89,7 @@ int producer_open(struct job_thread *thread)
 	if (options->batch_submit && options->batch_submit < thread->depth)
 		producer->batch_max = (uint32_t)options->batch_submit;
 	producer->complete_min = (uint32_t)options->batch_complete_min;
+	producer->own = ioe_loop_owns(thread) ? ((struct ioe_loop *)job->state)->engine : NULL;
 	atomic_fetch_add(&((struct ioe_loop *)job->state)->n_live, 1);
 	return 0;
 }
@@ -128,7 +132,7 @@ static bool submit_later(struct job_thread *thread, struct producer *producer,
 {
 	uint64_t offset = 0;
 
-	if (!job_take(thread->job, &offset))
+	if (!job_thread_take(thread, &offset))
 		return false;
 	slot->event.offset = offset;
 	producer->batch[producer->n_batch++] = &slot->event;
@@ -137,23 +141,50 @@ static bool submit_later(struct job_thread *thread, struct producer *producer,
 	return true;
 }
 
-/* What has come back, or NULL after having slept for it. */
-static struct ioe_slot *take_ready(struct producer *producer)
+static void sleep_until_ready(struct producer *producer, int32_t want)
 {
-	struct ioe_slot *slots;
+	atomic_store(&producer->wake_at, want);
+	atomic_store(&producer->is_parked, 1); /* P2 */
+	while (atomic_load(&producer->n_ready) < want && atomic_load(&producer->is_parked))
+		futex_wait(&producer->is_parked, 1);
+	atomic_store(&producer->is_parked, 0);
+}
+
+/* Callbacks run in here, also those of other producers. */
+static void run_until_ready(struct job *job, struct producer *producer, int32_t want)
+{
+	int32_t ready;
+
+	while ((ready = atomic_load(&producer->n_ready)) < want) {
+		int rc = ioe_engine_run(producer->own, (uint32_t)(want - ready), -1);
+
+		if (rc < 0) {
+			job_fail(job, rc, "ioe_engine_run: %s", strerror(-rc));
+			return;
+		}
+	}
+}
+
+/* What has come back, in that order, or NULL after having waited for it. */
+static struct ioe_slot *take_ready(struct job *job, struct producer *producer)
+{
+	struct ioe_slot *slots = NULL, *stack, *next;
 	int32_t want = (int32_t)producer->complete_min;
 
 	if (producer->complete_min > producer->n_out)
 		want = (int32_t)producer->n_out;
-	if (atomic_load(&producer->n_ready) < want) {
-		atomic_store(&producer->wake_at, want);
-		atomic_store(&producer->is_parked, 1); /* P2 */
-		while (atomic_load(&producer->n_ready) < want && atomic_load(&producer->is_parked))
-			futex_wait(&producer->is_parked, 1);
-		atomic_store(&producer->is_parked, 0);
-	}
+	if (producer->own)
+		run_until_ready(job, producer, want);
+	else if (atomic_load(&producer->n_ready) < want)
+		sleep_until_ready(producer, want);
 	/* Acquire pairs with the release of on_done(): the events' results are visible. */
-	slots = atomic_exchange_explicit(&producer->stack, NULL, memory_order_acquire);
+	stack = atomic_exchange_explicit(&producer->stack, NULL, memory_order_acquire);
+	/* The last is on top. Turned round, slots and buffers go round like those of a ring. */
+	for (; stack; stack = next) {
+		next = stack->next;
+		stack->next = slots;
+		slots = stack;
+	}
 	return slots;
 }
 
@@ -169,7 +200,7 @@ void producer_run(struct job_thread *thread)
 	}
 	submit_batch(thread, producer);
 	while (producer->n_out) {
-		struct ioe_slot *slot = take_ready(producer), *next;
+		struct ioe_slot *slot = take_ready(job, producer), *next;
 		int32_t n = 0;
 
 		for (; slot; slot = next, n++) {

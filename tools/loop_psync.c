@@ -44,7 +44,7 @@ static void psync_thread_run(struct job_thread *thread)
 	const int fd = job->target.fds[0];
 	uint64_t start_ns = job_now_ns(job), offset;
 
-	while (job_take(job, &offset)) {
+	while (job_thread_take(thread, &offset)) {
 		uint64_t now;
 		int64_t result;
 

@@ -52,14 +52,14 @@ static inline void raw_slots_deinit(struct raw_slots *slots)
 }
 
 /* A free slot with the next offset in it; -1: none, or no more IOs. */
-static inline int64_t raw_slots_take(struct raw_slots *slots, struct job *job)
+static inline int64_t raw_slots_take(struct raw_slots *slots, struct job_thread *thread)
 {
 	uint32_t i;
 
 	if (!slots->n_free)
 		return -1;
 	i = slots->free[slots->n_free - 1];
-	if (!job_take(job, &slots->slot[i].offset))
+	if (!job_thread_take(thread, &slots->slot[i].offset))
 		return -1;
 	slots->n_free--;
 	slots->slot[i].start_ns = slots->now_ns;

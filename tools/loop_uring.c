@@ -13,8 +13,6 @@
 
 #include "loop_raw.h"
 
-/* Completions copied out at a time. */
-#define REAP_MAX 64
 /* Answers of -EAGAIN or -EBUSY in a row, with nothing completing, before giving up. */
 #define BUSY_MAX 1000000
 
@@ -119,7 +117,7 @@ static int uring_thread_open(struct job_thread *thread)
 	}
 	uring->batch_submit = raw_min(options->batch_submit, thread->depth);
 	uring->complete_min = raw_min(options->batch_complete_min, thread->depth);
-	uring->complete_max = raw_min(options->batch_complete_max, REAP_MAX);
+	uring->complete_max = raw_min(options->batch_complete_max, RAW_REAP_MAX);
 	uring->submit_and_wait = options->submit_and_wait;
 	if (setup_ring(thread, uring))
 		return -EIO;
@@ -183,9 +181,9 @@ static void submit(struct job_thread *thread, struct uring *uring)
 
 static void reap(struct job_thread *thread, struct uring *uring)
 {
-	struct io_uring_cqe *cqes[REAP_MAX];
-	uint32_t index[REAP_MAX];
-	int result[REAP_MAX];
+	struct io_uring_cqe *cqes[RAW_REAP_MAX];
+	uint32_t index[RAW_REAP_MAX];
+	int result[RAW_REAP_MAX];
 	unsigned n = io_uring_peek_batch_cqe(&uring->ring, cqes, uring->complete_max);
 
 	if (!n)
@@ -239,7 +237,7 @@ static void uring_thread_run(struct job_thread *thread)
 	while (!uring->is_broken) {
 		int64_t i;
 
-		while (!uring->is_broken && (i = raw_slots_take(slots, thread->job)) >= 0) {
+		while (!uring->is_broken && (i = raw_slots_take(slots, thread)) >= 0) {
 			prepare(thread, uring, (uint32_t)i);
 			if (slots->n_queued >= uring->batch_submit &&
 			    (slots->n_free || !uring->submit_and_wait))

@@ -9,9 +9,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+void machine_type(char *text, size_t size)
+{
+	struct utsname name;
+	struct sysinfo memory;
+
+	if (uname(&name) || sysinfo(&memory))
+		snprintf(text, size, "unknown");
+	else
+		snprintf(text, size, "%s, %.1f GiB", name.machine,
+			 (double)memory.totalram * memory.mem_unit / (1 << 30));
+}
 
 void machine_kernel(char *text, size_t size)
 {

@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+/* "x86_64, 7.7 GiB" */
+void machine_type(char *text, size_t size);
 /* "6.18.44" */
 void machine_kernel(char *text, size_t size);
 /* "2 x AMD EPYC" */

@@ -90,6 +90,19 @@ bool options_is_given(const struct option_table *table, const struct option_give
 	return i >= 0 && (given->bits >> i & 1);
 }
 
+int options_check_scope(const struct option_table *table, const struct option_given *given,
+			uint32_t scope, const char *name, const char *value)
+{
+	for (int i = 0; table->defs[i].name; i++) {
+		if (!(given->bits >> i & 1) || table->defs[i].scope & scope)
+			continue;
+		fprintf(stderr, "%s: --%s means nothing to --%s=%s\n", table->command,
+			table->defs[i].name, name, value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 const char *options_choice_name(const struct option_choice *choices, uint64_t value)
 {
 	for (; choices->name; choices++) {

@@ -73,6 +73,11 @@ int options_find(const struct option_table *table, const char *name);
 bool options_is_given(const struct option_table *table, const struct option_given *given,
 		      const char *name);
 
+/* An option that means nothing to the choice that was made is refused rather than ignored: each one
+ * given must have a bit of scope. The choice was --name=value. */
+int options_check_scope(const struct option_table *table, const struct option_given *given,
+			uint32_t scope, const char *name, const char *value);
+
 /* The name of a choice's value; "?" if there is none. */
 const char *options_choice_name(const struct option_choice *choices, uint64_t value);
 

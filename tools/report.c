@@ -11,6 +11,9 @@ const double report_percentiles[] = { 1,  5,  10, 20, 30,   40,   50,    60,    
 
 const char *const report_direction_names[DIRECTIONS] = { "read", "write", "nop" };
 
+const char *const report_stage_names[IOE_LATENCY_END] = { "channel", "pending", "kernel", "worker",
+							  "callback" };
+
 double report_seconds(const struct job_result *result)
 {
 	return (double)result->runtime_ns / 1e9;
@@ -44,6 +47,20 @@ double report_mean_latency_ns(const struct job_result *result)
 			return histogram_mean(&result->direction[d].lat);
 	}
 	return 0;
+}
+
+uint64_t report_percentile_ns(const struct job_result *result, double percent)
+{
+	for (int d = 0; d < DIRECTIONS; d++) {
+		if (result->direction[d].lat.n)
+			return histogram_percentile(io_stats_clat(&result->direction[d]), percent);
+	}
+	return 0;
+}
+
+double report_stage_mean_ns(const struct ioe_latency *latency)
+{
+	return latency->n ? (double)latency->sum_ns / (double)latency->n : 0;
 }
 
 const char *report_engine_name(const struct job_result *result)

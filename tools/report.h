@@ -15,12 +15,16 @@
 /* What both forms print of a result. */
 extern const double report_percentiles[];
 extern const char *const report_direction_names[DIRECTIONS];
+extern const char *const report_stage_names[IOE_LATENCY_END];
 
 double report_seconds(const struct job_result *result);
 double report_iops(const struct job_result *result);
 double report_cpu_us_per_io(const struct job_result *result);
 double report_ns_per_event(const struct job_result *result);
 double report_mean_latency_ns(const struct job_result *result);
+/* Of the completion latency, which is fio's clat, and ours from before submitting. */
+uint64_t report_percentile_ns(const struct job_result *result, double percent);
+double report_stage_mean_ns(const struct ioe_latency *latency);
 const char *report_engine_name(const struct job_result *result);
 
 void report_normal_head(FILE *out, const struct bench_options *options);

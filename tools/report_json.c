@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "fio.h"
 #include "report.h"
 
 #define MSEC_PER_SECOND 1000
@@ -120,8 +121,30 @@ static void set_distribution(json_t *job, const struct histogram *h)
 	}
 }
 
+/* bins: how many from so many ns on, up to twice as many. */
+static json_t *stage_object(const struct ioe_latency *latency)
+{
+	json_t *object = json_object(), *bins = json_object();
+
+	json_object_set_new(object, "max", whole(latency->max_ns));
+	json_object_set_new(object, "mean", json_real(report_stage_mean_ns(latency)));
+	json_object_set_new(object, "N", whole(latency->n));
+	for (uint32_t i = 0; i < IOE_LATENCY_BUCKETS; i++) {
+		char from_ns[32];
+
+		if (!latency->histogram[i])
+			continue;
+		snprintf(from_ns, sizeof(from_ns), "%llu",
+			 (unsigned long long)(i ? UINT64_C(1) << i : 0));
+		json_object_set_new(bins, from_ns, whole(latency->histogram[i]));
+	}
+	json_object_set_new(object, "bins", bins);
+	return object;
+}
+
 static void set_engine_stats(json_t *object, const struct ioe_stats *s)
 {
+	json_t *stages = json_object();
 	const struct {
 		const char *key;
 		uint64_t value;
@@ -148,6 +171,9 @@ static void set_engine_stats(json_t *object, const struct ioe_stats *s)
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		json_object_set_new(object, counters[i].key, whole(counters[i].value));
 	json_object_set_new(object, "in_flight_average", json_real(s->in_flight_average));
+	for (uint32_t i = 0; i < IOE_LATENCY_END; i++)
+		json_object_set_new(stages, report_stage_names[i], stage_object(&s->latency[i]));
+	json_object_set_new(object, "stage_ns", stages);
 }
 
 static json_t *ioe_object(const struct job_result *result)
@@ -159,6 +185,12 @@ static json_t *ioe_object(const struct job_result *result)
 	json_object_set_new(object, "interrupted", json_boolean(result->interrupted));
 	if (result->error)
 		json_object_set_new(object, "message", json_string(result->message));
+	if (result->options.ioengine == BENCH_FIO) {
+		json_object_set_new(object, "fio_version", json_string(result->engine.reason));
+		json_object_set_new(object, "fio_ioengine",
+				    json_string(fio_engine_name(&result->options)));
+		return object;
+	}
 	if (result->options.rw == BENCH_NOP) {
 		uint64_t n = stats_read(&result->direction[DIRECTION_NOP].ios);
 
@@ -166,6 +198,9 @@ static json_t *ioe_object(const struct job_result *result)
 		json_object_set_new(object, "nops_per_second", json_real(report_iops(result)));
 		json_object_set_new(object, "ns_per_event", json_real(report_ns_per_event(result)));
 	}
+	if (result->slowest_share > 0)
+		json_object_set_new(object, "slowest_thread_share",
+				    json_real(result->slowest_share));
 	if (result->engine.is_set) {
 		json_object_set_new(object, "backend", json_string(result->engine.backend));
 		json_object_set_new(object, "reason", json_string(result->engine.reason));
@@ -219,19 +254,19 @@ static json_t *job_object(const struct job_result *result, const struct option_g
 	return job;
 }
 
-static json_t *spread_object(const struct spread *spread)
+static json_t *spread_object(struct spread spread)
 {
 	json_t *object = json_object();
 
-	json_object_set_new(object, "min", json_real(spread->min));
-	json_object_set_new(object, "median", json_real(spread->median));
-	json_object_set_new(object, "max", json_real(spread->max));
+	json_object_set_new(object, "min", json_real(spread.min));
+	json_object_set_new(object, "median", json_real(spread.median));
+	json_object_set_new(object, "max", json_real(spread.max));
 	return object;
 }
 
 static json_t *versus_object(const struct versus *versus)
 {
-	static const char *const keys[VERSUS_MEASURES] = { "iops", "cpu_us_per_io", "lat_us" };
+	static const char *const keys[VERSUS_REPORTED] = { "iops", "cpu_us_per_io", "lat_us" };
 	static const char *const sides[3] = { "a", "b", "ratio" };
 	json_t *object = json_object();
 
@@ -242,13 +277,14 @@ static json_t *versus_object(const struct versus *versus)
 		json_object_set_new(object, side ? "ioengine_b" : "ioengine_a", json_string(name));
 	}
 	json_object_set_new(object, "rounds", whole(versus->n_rounds));
-	for (int side = 0; side < 3; side++) {
+	for (uint32_t side = 0; side < 3; side++) {
 		json_t *measures = json_object();
 
-		for (int m = 0; m < VERSUS_MEASURES; m++)
+		for (enum versus_measure m = 0; m < VERSUS_REPORTED; m++)
 			json_object_set_new(measures, keys[m],
-					    spread_object(side < 2 ? &versus->value[side][m] :
-								     &versus->ratio[m]));
+					    spread_object(side < 2 ?
+								  versus_value(versus, side, m) :
+								  versus_ratio(versus, 0, 1, m)));
 		json_object_set_new(object, sides[side], measures);
 	}
 	return object;

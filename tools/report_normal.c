@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fio.h"
 #include "report.h"
 #include "units.h"
 
@@ -138,6 +139,20 @@ static void print_direction(FILE *out, const struct job_result *result, int d)
 		print_distribution(out, &stats->lat);
 }
 
+/* Mean and maximum of each stage, of the events that the engine has timed. */
+static void print_stages(FILE *out, const struct ioe_stats *s)
+{
+	if (!s->latency[0].n)
+		return;
+	fprintf(out, "     stages    : timed events=%llu, avg/max in usec:",
+		(unsigned long long)s->latency[0].n);
+	for (uint32_t i = 0; i < IOE_LATENCY_END; i++)
+		fprintf(out, "%s %s=%.2f/%.2f", i ? "," : "", report_stage_names[i],
+			report_stage_mean_ns(&s->latency[i]) / 1e3,
+			(double)s->latency[i].max_ns / 1e3);
+	fprintf(out, "\n");
+}
+
 static void print_engine(FILE *out, const struct job_result *result)
 {
 	const struct ioe_stats *s = &result->engine.stats;
@@ -167,6 +182,7 @@ static void print_engine(FILE *out, const struct job_result *result)
 		(unsigned long long)s->channel_full_waits);
 	fprintf(out, "     in flight : avg=%.2f, max=%llu, depth=%u\n", s->in_flight_average,
 		(unsigned long long)s->in_flight_max, s->depth);
+	print_stages(out, s);
 }
 
 static void print_status_group(FILE *out, const struct job_result *result)
@@ -194,11 +210,14 @@ static void print_status_group(FILE *out, const struct job_result *result)
 
 void report_normal_head(FILE *out, const struct bench_options *options)
 {
-	fprintf(out, "%s: (g=0): rw=%s, bs=%lluB, ioengine=%s, iodepth=%llu\nioe-%s\n",
+	const bool is_fio = options->ioengine == BENCH_FIO;
+
+	fprintf(out, "%s: (g=0): rw=%s, bs=%lluB, ioengine=%s%s%s, iodepth=%llu\nioe-%s\n",
 		options->name, options_choice_name(bench_rws, options->rw),
 		(unsigned long long)options->bs_bytes,
-		options_choice_name(bench_ioengines, options->ioengine),
-		(unsigned long long)options->iodepth, ioe_version());
+		options_choice_name(bench_ioengines, options->ioengine), is_fio ? " " : "",
+		is_fio ? fio_engine_name(options) : "", (unsigned long long)options->iodepth,
+		ioe_version());
 	fflush(out);
 }
 
@@ -247,22 +266,24 @@ void report_normal_line(FILE *out, const struct job_result *result)
 
 void report_versus_normal(FILE *out, const struct versus *versus)
 {
-	static const char *const measures[VERSUS_MEASURES] = { "IOPS", "CPU us/IO",
+	static const char *const measures[VERSUS_REPORTED] = { "IOPS", "CPU us/IO",
 							       "mean latency us" };
 	const char *a = options_choice_name(bench_ioengines, versus->options[0].ioengine);
 	const char *b = options_choice_name(bench_ioengines, versus->options[1].ioengine);
 
 	fprintf(out, "\nversus: %s against %s, %u rounds in turn\n", a, b, versus->n_rounds);
 	fprintf(out, "%-16s %-14s %12s %12s %12s\n", "", "", "min", "median", "max");
-	for (int m = 0; m < VERSUS_MEASURES; m++) {
-		for (int side = 0; side < 2; side++) {
-			const struct spread *s = &versus->value[side][m];
+	for (enum versus_measure m = 0; m < VERSUS_REPORTED; m++) {
+		struct spread ratio = versus_ratio(versus, 0, 1, m);
+
+		for (uint32_t side = 0; side < 2; side++) {
+			struct spread s = versus_value(versus, side, m);
 			int digits = m == VERSUS_IOPS ? 0 : 2;
 
 			fprintf(out, "%-16s %-14s %12.*f %12.*f %12.*f\n", side ? "" : measures[m],
-				side ? b : a, digits, s->min, digits, s->median, digits, s->max);
+				side ? b : a, digits, s.min, digits, s.median, digits, s.max);
 		}
-		fprintf(out, "%-16s %-14s %12.3f %12.3f %12.3f\n", "", "ratio",
-			versus->ratio[m].min, versus->ratio[m].median, versus->ratio[m].max);
+		fprintf(out, "%-16s %-14s %12.3f %12.3f %12.3f\n", "", "ratio", ratio.min,
+			ratio.median, ratio.max);
 	}
 }

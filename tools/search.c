@@ -22,14 +22,15 @@
 struct batching {
 	uint32_t submit; /* 0: the whole depth */
 	uint32_t complete_min;
-	uint32_t complete_max; /* 0: the whole depth */
+	uint32_t complete_max; /* 0: all that the loop takes, or the depth */
 	bool submit_and_wait;
 };
 
 static const struct batching uring_batchings[] = {
 	{ 1, 1, 1, false }, /* fio's */
-	{ 4, 1, 4, false }, { 4, 1, 4, true }, { 8, 1, 8, true }, { 0, 1, 0, false },
-	{ 0, 1, 0, true },  { 0, 2, 0, true }, { 0, 4, 0, true }, { 0, 8, 0, true },
+	{ 4, 1, 4, false }, { 4, 1, 4, true },  { 8, 1, 8, true },  { 0, 1, 0, false },
+	{ 0, 1, 0, true },  { 0, 2, 0, true },  { 0, 4, 0, true },  { 0, 8, 0, true },
+	{ 0, 16, 0, true }, { 0, 32, 0, true }, { 0, 64, 0, true },
 };
 
 static const struct batching aio_batchings[] = {
@@ -50,7 +51,7 @@ static struct bench_options with_batching(const struct bench_options *base,
 	struct bench_options options = *base;
 	uint64_t depth = base->iodepth;
 	uint64_t submit = batching->submit ? batching->submit : depth;
-	uint64_t max = batching->complete_max ? batching->complete_max : depth;
+	uint64_t max = batching->complete_max ? batching->complete_max : RAW_REAP_MAX;
 
 	options.batch_submit = submit < depth ? submit : depth;
 	options.batch_complete_max = max < depth ? max : depth;
@@ -113,18 +114,45 @@ static int try_all(struct candidate candidates[], uint32_t n, const struct targe
 	return 0;
 }
 
+/* At a small depth several of the table come to the same. */
+static bool is_listed(const struct candidate *candidate, const struct candidate candidates[],
+		      uint32_t n)
+{
+	const struct bench_options *a = &candidate->options;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct bench_options *b = &candidates[i].options;
+
+		if (a->batch_submit == b->batch_submit &&
+		    a->batch_complete_min == b->batch_complete_min &&
+		    a->batch_complete_max == b->batch_complete_max &&
+		    a->submit_and_wait == b->submit_and_wait)
+			return true;
+	}
+	return false;
+}
+
 static uint32_t list_batchings(const struct bench_options *base, struct candidate candidates[])
 {
 	bool uring = base->ioengine == BENCH_RAW_URING;
 	const struct batching *batchings = uring ? uring_batchings : aio_batchings;
-	uint32_t n = uring ? sizeof(uring_batchings) / sizeof(uring_batchings[0]) :
-			     sizeof(aio_batchings) / sizeof(aio_batchings[0]);
+	uint32_t n_batchings = uring ? sizeof(uring_batchings) / sizeof(uring_batchings[0]) :
+				       sizeof(aio_batchings) / sizeof(aio_batchings[0]);
+	uint32_t n = 0;
 	struct bench_options registered = *base;
 
 	registered.registerring = registered.registerfiles = registered.userspace_reap = 1;
-	for (uint32_t i = 0; i < n; i++)
-		candidates[i] =
+	for (uint32_t i = 0; i < n_batchings; i++) {
+		uint32_t wait = batchings[i].complete_min;
+
+		/* To wait for many is for large depths. */
+		if (wait > 8 && wait > base->iodepth / 4)
+			continue;
+		candidates[n] =
 			(struct candidate){ .options = with_batching(&registered, &batchings[i]) };
+		if (!is_listed(&candidates[n], candidates, n))
+			n++;
+	}
 	return n;
 }
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * suite.c - `ioe suite`: the main job on a real file, ours beside the raw loops, in one table.
+ * suite.c - `ioe suite`: ours beside the raw loops on a real file, in tables.
  *
- * For each backend: the best setting of its reference loop is searched (psync has none: it gets as
- * many threads as ours has helpers), then ours, with INLINE threading and events resubmitted from
- * their callbacks, runs in turn with that best.
+ * This is the command: options, file, head. What it measures is in suite_main.c, suite_merge.c and
+ * floor.c.
  * Invariants: a file that the suite has made is removed, however the suite ends; one that it was
  *             given stays.
  * Threads:    the main thread.
  * Ownership:  none that outlives the command.
  */
+#include "suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,80 +17,59 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "floor.h"
 #include "interrupt.h"
 #include "machine.h"
-#include "report.h"
-#include "search.h"
 #include "units.h"
 
-struct suite_options {
-	const char *filename;
-	const char *directory;
-	const char *commit;
-	uint64_t size_bytes;
-	uint64_t bs_bytes;
-	uint64_t iodepth;
-	uint64_t runtime_ns;
-	uint64_t search_ns;
-	uint64_t rounds;
-	uint64_t quick;
-	uint64_t eta;
+/* option_def.scope: the benchmarks an option means something to. */
+enum {
+	SCOPE_MAIN = 1 << SUITE_MAIN,
+	SCOPE_MERGE = 1 << SUITE_MERGE,
+	SCOPE_FLOOR = 1 << SUITE_FLOOR,
+	SCOPE_EACH = SCOPE_MAIN | SCOPE_MERGE | SCOPE_FLOOR,
+	/* The row is that of `ioe bench` but for what is said here. */
+	SCOPE_BENCH_ROW = 1 << 8,
+};
+
+static const struct option_choice whats[] = {
+	{ "main", SUITE_MAIN, "random reads: each backend beside its raw loop" },
+	{ "merge", SUITE_MERGE, "merging: sequential IO beside large requests, random IO; writes" },
+	{ "floor", SUITE_FLOOR, "what the engine costs: figures with targets, T1 to T12" },
+	{ NULL, 0, NULL },
 };
 
 #define AT(field) .offset = offsetof(struct suite_options, field)
 
-static const struct option_choice etas[] = {
-	{ "auto", BENCH_ETA_AUTO, "on a terminal" },
-	{ "always", BENCH_ETA_ALWAYS, "also elsewhere" },
-	{ "never", BENCH_ETA_NEVER, "no live line" },
-	{ NULL, 0, NULL },
-};
+_Static_assert(offsetof(struct suite_options, job) == 0, "offsets of the rows of ioe bench");
 
-static const struct option_def defs[] = {
+static const struct option_def rows[] = {
+	{ .name = "what",
+	  .type = OPTION_CHOICE,
+	  AT(what),
+	  .initial = "main",
+	  .choices = whats,
+	  .scope = SCOPE_EACH,
+	  .help = "what to measure" },
 	{ .name = "filename",
-	  .type = OPTION_STRING,
-	  AT(filename),
-	  .min = 1,
-	  .scope = SCOPE_ALL,
+	  .scope = SCOPE_BENCH_ROW | SCOPE_EACH,
 	  .initial_help = "a new one, removed at the end",
-	  .help = "file to read" },
+	  .help = "file to work on; merge writes to it" },
 	{ .name = "directory",
 	  .type = OPTION_STRING,
 	  AT(directory),
 	  .min = 1,
 	  .initial = "/var/tmp",
-	  .scope = SCOPE_ALL,
+	  .scope = SCOPE_EACH,
 	  .help = "where to make the new file" },
 	{ .name = "size",
-	  .type = OPTION_SIZE,
-	  AT(size_bytes),
+	  .scope = SCOPE_BENCH_ROW | SCOPE_EACH,
 	  .initial = "1g",
 	  .min = 1 << 20,
-	  .scope = SCOPE_ALL,
 	  .help = "bytes of the file" },
-	{ .name = "bs",
-	  .type = OPTION_SIZE,
-	  AT(bs_bytes),
-	  .initial = "4k",
-	  .min = 512,
-	  .max = 1 << 20,
-	  .scope = SCOPE_ALL,
-	  .help = "bytes of each IO" },
-	{ .name = "iodepth",
-	  .type = OPTION_COUNT,
-	  AT(iodepth),
-	  .initial = "32",
-	  .min = 1,
-	  .max = 256,
-	  .scope = SCOPE_ALL,
-	  .help = "IOs in flight" },
 	{ .name = "runtime",
-	  .type = OPTION_TIME,
-	  AT(runtime_ns),
-	  .unit = NS_PER_SECOND,
-	  .min = NS_PER_MSEC,
+	  .scope = SCOPE_BENCH_ROW | SCOPE_EACH,
 	  .initial = "1500ms",
-	  .scope = SCOPE_ALL,
 	  .help = "of each run" },
 	{ .name = "search",
 	  .type = OPTION_TIME,
@@ -97,187 +77,147 @@ static const struct option_def defs[] = {
 	  .unit = NS_PER_SECOND,
 	  .min = NS_PER_MSEC,
 	  .initial = "300ms",
-	  .scope = SCOPE_ALL,
+	  .scope = SCOPE_EACH,
 	  .help = "of each run of the search" },
-	{ .name = "rounds",
-	  .type = OPTION_COUNT,
-	  AT(rounds),
-	  .initial = "5",
-	  .min = 1,
-	  .max = 100,
-	  .scope = SCOPE_ALL,
-	  .help = "runs of each" },
+	{ .name = "rounds", .scope = SCOPE_BENCH_ROW | SCOPE_EACH },
 	{ .name = "quick",
 	  .type = OPTION_BOOL,
 	  AT(quick),
 	  .initial = "0",
-	  .scope = SCOPE_ALL,
+	  .scope = SCOPE_EACH,
 	  .help = "a few seconds in all: shows that it works, measures nothing" },
 	{ .name = "commit",
 	  .type = OPTION_STRING,
 	  AT(commit),
 	  .initial = "unknown",
-	  .scope = SCOPE_ALL,
+	  .scope = SCOPE_EACH,
 	  .help = "printed in the head line" },
-	{ .name = "eta",
-	  .type = OPTION_CHOICE,
-	  AT(eta),
-	  .initial = "auto",
-	  .choices = etas,
-	  .scope = SCOPE_ALL,
-	  .help = "live line" },
-	{ .name = NULL },
+	{ .name = "eta", .scope = SCOPE_BENCH_ROW | SCOPE_EACH },
+
+	{ .group = "--what=main",
+	  .name = "bs",
+	  .scope = SCOPE_BENCH_ROW | SCOPE_MAIN,
+	  .min = 512,
+	  .max = 1 << 20 },
+	/* A thread of psync and a helper of ours for each. */
+	{ .name = "iodepth",
+	  .scope = SCOPE_BENCH_ROW | SCOPE_MAIN,
+	  .initial = "32",
+	  .max = 256,
+	  .help = "IOs in flight" },
+
+	{ .group = "--what=merge",
+	  .name = "batch",
+	  .type = OPTION_COUNT,
+	  AT(batch),
+	  .min = 1,
+	  .max = 1024,
+	  .initial = "32",
+	  .scope = SCOPE_MERGE,
+	  .help = "blocks that a producer waits for before it submits again; or its slice" },
+
+	{ .group = "--what=floor",
+	  .name = "only",
+	  .type = OPTION_STRING,
+	  AT(only),
+	  .min = 1,
+	  .initial_help = "all",
+	  .scope = SCOPE_FLOOR,
+	  .help = "the targets to measure: T1,T6" },
+	{ .name = "output",
+	  .type = OPTION_STRING,
+	  AT(output),
+	  .min = 1,
+	  .initial_help = "none",
+	  .scope = SCOPE_FLOOR,
+	  .help = "directory to write table, JSON and plots to" },
 };
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static struct option_def defs[ROWS + 1];
 
 static const struct option_table suite_table = {
 	.command = "ioe suite",
-	.summary = "ours beside the raw loops, on a real file: one table",
+	.summary = "ours beside the raw loops, on a real file: tables",
 	.defs = defs,
 };
 
-struct pair {
-	uint64_t ours;
-	uint64_t raw;
-	const char *backend;
-};
-
-static const struct pair pairs[] = {
-	{ BENCH_URING, BENCH_RAW_URING, "uring" },
-	{ BENCH_AIO, BENCH_RAW_AIO, "aio" },
-	{ BENCH_THREADS, BENCH_PSYNC, "threads" },
-};
-
-#define PAIRS (sizeof(pairs) / sizeof(pairs[0]))
-
-struct row {
-	struct versus versus;
-	char setting[160];
-};
-
-/* The options of the main job; every other field at its default. */
-static struct bench_options main_job(const struct suite_options *suite)
+static struct option_def complete_row(const struct option_def *row)
 {
-	struct bench_options options;
+	struct option_def def = *row;
 
-	options_init(&bench_table, &options);
-	options.name = "suite";
-	options.filename = suite->filename;
-	options.size_bytes = suite->size_bytes;
-	options.bs_bytes = suite->bs_bytes;
-	options.rw = BENCH_RANDREAD;
-	options.direct = 1;
-	options.iodepth = suite->iodepth;
-	options.threading = IOE_THREADING_INLINE;
-	options.runtime_ns = suite->runtime_ns;
-	options.time_based = 1;
-	options.spin_ns = SPIN_DEFAULT;
-	options.eta = suite->eta;
-	return options;
-}
-
-static int run_pair(const struct suite_options *suite, const struct pair *pair,
-		    const struct target *target, struct row *row)
-{
-	struct bench_options base = main_job(suite), ours, raw;
-	uint32_t search_rounds = suite->quick ? 1 : 5;
-	int rc;
-
-	base.versus = pair->raw; /* so that psync is given a thread for each IO of the depth */
-	ours = bench_options_for(&base, pair->ours);
-	raw = bench_options_for(&base, pair->raw);
-	if (pair->raw == BENCH_PSYNC) {
-		snprintf(row->setting, sizeof(row->setting), "%llu threads",
-			 (unsigned long long)raw.submit_threads);
-	} else {
-		rc = search_best(&raw, target, suite->search_ns, search_rounds, &raw);
-		if (rc)
-			return rc;
-		search_describe(&raw, row->setting, sizeof(row->setting));
+	if (!(row->scope & SCOPE_BENCH_ROW))
+		return def;
+	def = bench_table.defs[options_find(&bench_table, row->name)];
+	def.scope = row->scope;
+	def.group = row->group;
+	if (row->initial || row->initial_help) {
+		def.initial = row->initial;
+		def.initial_help = row->initial_help;
 	}
-	rc = versus_run(&ours, &raw, target, (uint32_t)suite->rounds, NULL, &row->versus);
-	if (rc && row->versus.n_results)
-		fprintf(stderr, "ioe suite: %s\n",
-			row->versus.results[row->versus.n_results - 1].message);
-	return !rc && row->versus.interrupted ? -ECANCELED : rc;
+	if (row->min)
+		def.min = row->min;
+	if (row->max)
+		def.max = row->max;
+	if (row->help)
+		def.help = row->help;
+	return def;
 }
 
-static void print_head(const struct suite_options *suite)
+const char *suite_format_spread(struct spread spread, char text[SUITE_SPREAD_MAX])
 {
-	char kernel[96], cpu[288], fs[600], size[UNITS_TEXT_MAX], bs[UNITS_TEXT_MAX];
+	snprintf(text, SUITE_SPREAD_MAX, "%.3f (%.3f-%.3f)", spread.median, spread.min, spread.max);
+	return text;
+}
+
+void suite_print_head(FILE *out, const struct suite_options *suite, const char *what)
+{
+	const struct bench_options *job = &suite->job;
+	char kernel[96], cpu[288], fs[600], size[UNITS_TEXT_MAX];
 
 	machine_kernel(kernel, sizeof(kernel));
 	machine_cpu(cpu, sizeof(cpu));
-	machine_file_system(suite->filename, fs, sizeof(fs));
-	printf("ioe %s, commit %s: random reads of %s, O_DIRECT, depth %llu; INLINE, resubmitted "
-	       "from callbacks; %llu runs of %.2f s in turn\n",
-	       ioe_version(), *suite->commit ? suite->commit : "unknown",
-	       units_format_bytes((double)suite->bs_bytes, UNITS_1024, bs),
-	       (unsigned long long)suite->iodepth, (unsigned long long)suite->rounds,
-	       (double)suite->runtime_ns / 1e9);
-	printf("kernel %s; CPU %s; %s, file %s of %s\n", kernel, cpu, fs, suite->filename,
-	       units_format_bytes((double)suite->size_bytes, UNITS_1024, size));
-	fflush(stdout);
+	machine_file_system(job->filename, fs, sizeof(fs));
+	fprintf(out, "ioe %s, commit %s: %s; %llu runs of %.2f s in turn\n", ioe_version(),
+		*suite->commit ? suite->commit : "unknown", what, (unsigned long long)job->rounds,
+		(double)job->runtime_ns / 1e9);
+	fprintf(out, "kernel %s; CPU %s; %s, file %s of %s\n", kernel, cpu, fs, job->filename,
+		units_format_bytes((double)job->size_bytes, UNITS_1024, size));
+	fflush(out);
 }
 
-static void print_table(const struct row rows[], const int status[])
+int suite_run(const struct suite_options *suite, const struct bench_options sides[],
+	      uint32_t n_sides, const struct target *target, const char *label,
+	      struct versus *ret_versus)
 {
-	printf("\n%-8s %-12s %9s %9s %8s %8s   %-21s %s\n", "", "", "ours", "raw", "ours", "raw",
-	       "IOPS ours/raw", "CPU ours/raw");
-	printf("%-8s %-12s %9s %9s %8s %8s   %-21s %s\n", "backend", "raw loop", "IOPS", "IOPS",
-	       "us/IO", "us/IO", "median (min-max)", "median (min-max)");
-	for (size_t i = 0; i < PAIRS; i++) {
-		const struct versus *v = &rows[i].versus;
-		const struct spread *iops = &v->ratio[VERSUS_IOPS], *cpu = &v->ratio[VERSUS_CPU_US];
-		const char *raw = options_choice_name(bench_ioengines, pairs[i].raw);
+	int rc = versus_run(sides, n_sides, target, (uint32_t)suite->job.rounds, label, ret_versus);
 
-		if (status[i]) {
-			printf("%-8s %-12s %s\n", pairs[i].backend, raw, strerror(-status[i]));
-			continue;
-		}
-		printf("%-8s %-12s %9.0f %9.0f %8.2f %8.2f   %.3f (%.3f-%.3f)   %.3f (%.3f-%.3f)\n",
-		       pairs[i].backend, raw, v->value[0][VERSUS_IOPS].median,
-		       v->value[1][VERSUS_IOPS].median, v->value[0][VERSUS_CPU_US].median,
-		       v->value[1][VERSUS_CPU_US].median, iops->median, iops->min, iops->max,
-		       cpu->median, cpu->min, cpu->max);
-	}
-	printf("\nbest settings found of the raw loops, without registered buffers:\n");
-	for (size_t i = 0; i < PAIRS; i++) {
-		if (!status[i])
-			printf("  %-12s %s\n", options_choice_name(bench_ioengines, pairs[i].raw),
-			       rows[i].setting);
-	}
-}
-
-static int run_pairs(const struct suite_options *suite, const struct target *target)
-{
-	struct row rows[PAIRS] = { 0 };
-	int status[PAIRS] = { 0 };
-	int failed = 0;
-
-	print_head(suite);
-	for (size_t i = 0; i < PAIRS && !interrupt_seen(); i++) {
-		status[i] = run_pair(suite, &pairs[i], target, &rows[i]);
-		failed |= status[i] != 0;
-	}
-	if (interrupt_seen())
-		fprintf(stderr, "ioe suite: interrupted\n");
-	else
-		print_table(rows, status);
-	for (size_t i = 0; i < PAIRS; i++)
-		versus_deinit(&rows[i].versus);
-	return failed || interrupt_seen() ? EXIT_FAILED : EXIT_OK;
+	if (rc && ret_versus->n_results)
+		fprintf(stderr, "ioe suite: %s\n",
+			ret_versus->results[ret_versus->n_results - 1].message);
+	return !rc && ret_versus->interrupted ? -ECANCELED : rc;
 }
 
 static int run_on_file(const struct suite_options *suite)
 {
-	struct bench_options options = main_job(suite);
+	static int (*const runs[])(const struct suite_options *, const struct target *) = {
+		[SUITE_MAIN] = suite_main,
+		[SUITE_MERGE] = suite_merge,
+		[SUITE_FLOOR] = suite_floor,
+	};
+	struct bench_options job = suite->job;
 	struct target target;
-	int rc = target_open(&options, 1, &target);
+	int rc;
 
+	job.rw = suite->what == SUITE_MERGE ? BENCH_WRITE : BENCH_READ;
+	rc = target_open(&job, 1, &target);
 	if (rc)
 		return rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	target_invalidate(&target);
-	rc = run_pairs(suite, &target);
+	rc = runs[suite->what](suite, &target);
+	if (interrupt_seen())
+		fprintf(stderr, "ioe suite: interrupted\n");
 	target_close(&target);
 	return rc;
 }
@@ -294,12 +234,38 @@ static int run_on_new_file(struct suite_options *suite)
 		return EXIT_USAGE;
 	}
 	snprintf(path, sizeof(path), "%s/data", directory);
-	suite->filename = path;
+	suite->job.filename = path;
 	status = run_on_file(suite);
-	suite->filename = NULL;
+	suite->job.filename = NULL;
 	unlink(path);
 	rmdir(directory);
 	return status;
+}
+
+/* Where the results are to go: before hours have been spent on them. */
+static int make_directory(const char *path)
+{
+	struct stat st;
+	int rc = (int)sys_result(mkdir(path, 0777));
+
+	if (rc == -EEXIST && !stat(path, &st) && S_ISDIR(st.st_mode))
+		rc = 0;
+	if (rc)
+		fprintf(stderr, "ioe suite: --output=%s: %s\n", path, strerror(-rc));
+	return rc;
+}
+
+/* What all that the suite runs has in common. */
+static void init_options(struct suite_options *suite)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		defs[i] = complete_row(&rows[i]);
+	bench_options_init(&suite->job);
+	suite->job.name = "suite";
+	suite->job.direct = 1;
+	suite->job.time_based = 1;
+	suite->job.threading = IOE_THREADING_INLINE;
+	options_init(&suite_table, suite);
 }
 
 int suite_command(int argc, char **argv)
@@ -308,24 +274,30 @@ int suite_command(int argc, char **argv)
 	struct option_given given;
 	int rc;
 
+	init_options(&suite);
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		options_help(&suite_table);
 		return EXIT_OK;
 	}
-	options_init(&suite_table, &suite);
-	if (options_parse(&suite_table, argc, argv, &suite, &given))
+	if (options_parse(&suite_table, argc, argv, &suite, &given) ||
+	    options_check_scope(&suite_table, &given, 1u << suite.what, "what",
+				options_choice_name(whats, suite.what)))
+		return EXIT_USAGE;
+	if (suite.what == SUITE_FLOOR && suite.only && floor_check_only(suite.only))
+		return EXIT_USAGE;
+	if (suite.output && make_directory(suite.output))
 		return EXIT_USAGE;
 	if (suite.quick) {
-		suite.runtime_ns = 50 * NS_PER_MSEC;
+		suite.job.runtime_ns = 50 * NS_PER_MSEC;
 		suite.search_ns = 10 * NS_PER_MSEC;
-		suite.rounds = 2;
+		suite.job.rounds = 2;
 		if (!options_is_given(&suite_table, &given, "size"))
-			suite.size_bytes = 16 << 20;
+			suite.job.size_bytes = 16 << 20;
 	}
 	rc = interrupt_open();
 	if (rc) {
 		fprintf(stderr, "ioe suite: signals: %s\n", strerror(-rc));
 		return EXIT_FAILED;
 	}
-	return suite.filename ? run_on_file(&suite) : run_on_new_file(&suite);
+	return suite.job.filename ? run_on_file(&suite) : run_on_new_file(&suite);
 }

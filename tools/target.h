@@ -13,10 +13,10 @@
 
 #include "bench_options.h"
 
-#define TARGET_FDS_MAX 64
+#define TARGET_FDS_MAX 1024
 
 struct target {
-	int fds[TARGET_FDS_MAX]; /* of the same file: one for each driver */
+	int fds[TARGET_FDS_MAX]; /* of the same file: one for each driver, or more */
 	uint32_t n_fds;
 	uint64_t size_bytes; /* to work in: whole blocks of bs */
 	uint32_t memory_align_bytes;

@@ -258,6 +258,20 @@ int ioe__work_owner_wait(struct ioe__work_owner *owner, uint64_t seen, int64_t t
 	return ret == -ETIMEDOUT ? -ETIMEDOUT : 0;
 }
 
+/* ---- Who is who ----------------------------------------------------------------------- */
+
+static _Thread_local uint32_t worker_index __attribute__((tls_model("initial-exec")));
+
+uint32_t ioe__worker_index(void)
+{
+	return worker_index;
+}
+
+uint32_t ioe__workers_n(const struct ioe_workers *workers)
+{
+	return workers->n;
+}
+
 /* ---- Working -------------------------------------------------------------------------- */
 
 static struct ioe__node *reverse(struct ioe__node *list)
@@ -348,6 +362,7 @@ static void *worker_main(void *arg)
 	struct worker *worker = arg;
 	bool stop = false;
 
+	worker_index = worker->index;
 	for (;;) {
 		struct ioe__node *node = take(worker);
 

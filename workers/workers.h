@@ -44,6 +44,10 @@ int ioe__workers_open(uint32_t n, const char *name_prefix, struct ioe_workers **
  * then nothing has been done. */
 int ioe__workers_close(struct ioe_workers *workers);
 
+/* How many there are; and which of them the calling thread is, in [0, n): inside run() only. */
+uint32_t ioe__workers_n(const struct ioe_workers *workers);
+uint32_t ioe__worker_index(void);
+
 /* Before the first push of a piece of the owner's. */
 void ioe__workers_attach(struct ioe_workers *workers, struct ioe__work_owner *owner);
 

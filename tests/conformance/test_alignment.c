@@ -2,6 +2,7 @@
  * test_alignment.c - ioe_file_alignment() (A11): what it reports is enough, and less is the
  *                    event's own -EINVAL. */
 #include "tests/lib/rig.h"
+#include "tests/lib/trace.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -88,7 +89,7 @@ static void at_the_minimum_and_below(struct rig *rig, enum place place)
 	check_eq(pattern_differs(buffer + a.memory_bytes, o, o, RIG_SEED), -1);
 	if (o > 1) {
 		/* One less: refused by every file system that has an alignment at all. */
-		const bool strict = place == PLACE_DISK_DIRECT;
+		const bool strict = !place_is_memory(place);
 
 		compare_with_pread(rig, fd, buffer, o, o - 1, strict ? -EINVAL : INT64_MIN);
 		compare_with_pread(rig, fd, buffer, o - 1, 0, strict ? -EINVAL : INT64_MIN);
@@ -116,7 +117,7 @@ MATRIX_TEST(alignment, misaligned_event_fails_alone)
 	uint8_t *buffer = rig_buffer(rig, N * 4096);
 	struct job *jobs = rig_jobs(rig, N);
 
-	if (alignment_of(fd).offset_bytes == 1)
+	if (alignment_of(fd).offset_bytes == 1 || place_is_memory(PLACE_DISK_DIRECT))
 		cr_skip_test("nothing is misaligned here");
 	rig_open(rig, NULL);
 	for (uint32_t i = 0; i < N; i++)
@@ -129,4 +130,26 @@ MATRIX_TEST(alignment, misaligned_event_fails_alone)
 		if (i != BAD)
 			check_eq(pattern_differs(buffer + i * 4096, 4096, i * 4096, RIG_SEED), -1);
 	}
+}
+
+/* In memory, where the kernel does not say what direct IO wants. */
+static void ask_of_memory(void *arg)
+{
+	const int fd = place_file(PLACE_SHM, 4096, RIG_SEED, 0);
+	struct ioe_alignment alignment = { .size = sizeof(alignment) };
+
+	(void)arg;
+	must(ioe_file_alignment(fd, &alignment) == 0, "ioe_file_alignment");
+}
+
+/* FUSE hands an ioctl to its server, and drivers ask too. */
+Test(alignment, asks_files_by_no_ioctl)
+{
+	static const char *const options[] = { "-e", "trace=statx,ioctl", NULL };
+	struct trace trace;
+
+	trace_run(&trace, options, ask_of_memory, NULL);
+	check_op(trace_count_text(&trace, "statx", "AT_STATX_DONT_SYNC"), >=, 1);
+	check_eq(trace_count_text(&trace, "ioctl", "BLKSSZGET"), 0);
+	trace_close(&trace);
 }

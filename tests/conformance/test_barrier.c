@@ -4,6 +4,7 @@
 #include "tests/lib/rig.h"
 
 #include <fcntl.h>
+#include <semaphore.h>
 #include <unistd.h>
 
 #define OTHER_SEED UINT64_C(0x99)
@@ -198,6 +199,63 @@ MATRIX_TEST(barrier, waits_for_events_of_earlier_submits_too)
 	check_eq(bytes[1], 'b');
 }
 
+/* A callback that stays while another thread submits a read, and then submits a barrier. */
+struct stay {
+	struct rig *rig;
+	struct job *read, *barrier;
+	sem_t begun, submitted;
+};
+
+static void submit_read(void *arg)
+{
+	struct stay *stay = arg;
+
+	sem_wait(&stay->begun);
+	rig_submit(stay->rig, stay->read);
+	sem_post(&stay->submitted);
+}
+
+static void stay_and_submit_barrier(struct job *job)
+{
+	struct stay *stay = job->data;
+
+	sem_post(&stay->begun);
+	sem_wait(&stay->submitted);
+	rig_submit(stay->rig, stay->barrier);
+}
+
+MATRIX_TEST(barrier, of_a_callback_waits_for_what_others_have_submitted_meanwhile)
+{
+	struct job *jobs = rig_jobs(rig, 4);
+	struct stay stay = { .rig = rig, .read = &jobs[1], .barrier = &jobs[2] };
+	struct actor actor;
+	int fds[2];
+
+	sem_init(&stay.begun, 0, 0);
+	sem_init(&stay.submitted, 0, 0);
+	rig_pipe(rig, fds);
+	rig_open(rig, NULL);
+	ioe_prep_nop(&jobs[0].event);
+	jobs[0].then = stay_and_submit_barrier;
+	jobs[0].data = &stay;
+	ioe_prep_read(&stay.read->event, fds[0], bytes, 1, 0);
+	ioe_prep_read(&stay.barrier->event, fds[0], bytes + 1, 1, 0);
+	stay.barrier->event.flags = IOE_EVENT_BARRIER;
+	rig_submit(rig, &jobs[0]);
+	actor_start(&actor, submit_read, &stay);
+	rig_wait(rig, &jobs[0]);
+	actor_join(&actor);
+	ioe_prep_nop(&jobs[3].event);
+	check_eq(rig_do(rig, &jobs[3]), 0);
+	rig_wait_in_flight(rig, 1);
+	check_eq(write(fds[1], "ab", 2), 2);
+	rig_wait_all(rig);
+	check_eq(bytes[0], 'a');
+	check_eq(bytes[1], 'b');
+	sem_destroy(&stay.begun);
+	sem_destroy(&stay.submitted);
+}
+
 MATRIX_TEST(barrier, starts_after_failed_events_too)
 {
 	const int file = rig_file(rig, 1000);
@@ -238,6 +296,35 @@ MATRIX_TEST(barrier, works_at_depth_one_and_channel_one)
 	}
 	rig_wait_all(rig);
 	check_eq(file_differs(fd, 0, 30 * 1000, RIG_SEED), -1);
+}
+
+/* Of one batch at depth 1: others, the barrier, which they keep waiting, and a write of the same
+ * place. When the barrier may start, the write has not: law 6 is for them, too. */
+MATRIX_TEST(barrier, that_may_start_goes_before_a_later_write_of_its_place)
+{
+	enum { OTHERS_MAX = 4 };
+	struct ioe_config config = rig_config(rig);
+	const uint64_t u = rig->unit;
+	const int fd = rig_file(rig, 0);
+	uint8_t *out = rig_buffer(rig, u), *first = rig_buffer(rig, u), *last = rig_buffer(rig, u);
+
+	pattern_fill(first, u, 0, RIG_SEED);
+	pattern_fill(last, u, 0, OTHER_SEED);
+	config.depth_max = 1;
+	config.n_helpers = 1;
+	rig_open(rig, &config);
+	for (uint32_t n = 1; n <= OTHERS_MAX; n++) {
+		struct job *jobs = rig_jobs(rig, n + 2);
+
+		for (uint32_t i = 0; i < n; i++)
+			ioe_prep_write(&jobs[i].event, fd, out, u, (2 + 2 * i) * u);
+		ioe_prep_write(&jobs[n].event, fd, first, u, 0);
+		jobs[n].event.flags = IOE_EVENT_BARRIER;
+		ioe_prep_write(&jobs[n + 1].event, fd, last, u, 0);
+		check_eq(rig_batch(rig, jobs, n + 2, false), n + 2);
+		rig_wait_all(rig);
+		check_eq(file_differs(fd, 0, u, OTHER_SEED), -1);
+	}
 }
 
 MATRIX_TEST(barrier, event_on_a_bad_fd_ends_with_ebadf)

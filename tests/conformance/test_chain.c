@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_chain.c - the automatic chain uring, aio, threads (A2, P27), under seccomp filters that a
+ * test_chain.c - the automatic chain uring, aio, threads (P27, P28), under seccomp filters that a
  *                test installs in its own process; a backend chosen by name is never swapped. */
 #include "tests/lib/rig.h"
 
@@ -21,17 +21,6 @@ static void forbid_aio(int error)
 {
 	if (!process_forbid(error, aio_calls, 5))
 		cr_skip_test("seccomp filters cannot be installed here");
-}
-
-static int open_by_name(uint32_t backend)
-{
-	const struct ioe_config config = { .size = sizeof(config), .backend = backend };
-	struct ioe_engine *engine;
-	const int ret = ioe_engine_open(&config, &engine);
-
-	if (ret == 0)
-		check_eq(ioe_engine_close(engine, IOE_CLOSE_DRAIN), 0);
-	return ret;
 }
 
 /* Every operation once, in every threading mode, through AUTO; backend is what it must choose. */
@@ -73,15 +62,16 @@ static void expect_chosen(const char *backend, const char *in_reason)
 		check_eq(rig_do(&rig, &jobs[5]), 0);
 		ioe_prep_fdatasync(&jobs[6].event, fd);
 		check_eq(rig_do(&rig, &jobs[6]), 0);
+		/* A block device cannot grow. */
 		ioe_prep_fallocate(&jobs[7].event, fd, 0, 0, 10000);
-		check_eq(rig_do(&rig, &jobs[7]), 0);
+		check_eq(rig_do(&rig, &jobs[7]), fallocate(fd, 0, 0, 10000) == 0 ? 0 : -errno);
 		rig_deinit(&rig);
 	}
 }
 
 Test(chain, first_choice_is_uring)
 {
-	const int ret = open_by_name(IOE_BACKEND_URING);
+	const int ret = rig_try_backend(IOE_BACKEND_URING);
 
 	if (ret != 0)
 		cr_skip_test("uring is not available here: %s", strerror(-ret));
@@ -90,21 +80,21 @@ Test(chain, first_choice_is_uring)
 
 Test(chain, p27_aio_where_uring_does_not_exist)
 {
-	if (open_by_name(IOE_BACKEND_AIO) != 0)
+	if (rig_try_backend(IOE_BACKEND_AIO) != 0)
 		cr_skip_test("aio is not available here");
 	forbid_uring(ENOSYS);
 	expect_chosen("aio", "uring");
-	check_eq(open_by_name(IOE_BACKEND_URING), -ENOSYS);
-	check_eq(open_by_name(IOE_BACKEND_AIO), 0);
+	check_eq(rig_try_backend(IOE_BACKEND_URING), -ENOSYS);
+	check_eq(rig_try_backend(IOE_BACKEND_AIO), 0);
 }
 
 Test(chain, p27_aio_where_uring_is_forbidden)
 {
-	if (open_by_name(IOE_BACKEND_AIO) != 0)
+	if (rig_try_backend(IOE_BACKEND_AIO) != 0)
 		cr_skip_test("aio is not available here");
 	forbid_uring(EPERM);
 	expect_chosen("aio", "uring");
-	check_eq(open_by_name(IOE_BACKEND_URING), -EPERM);
+	check_eq(rig_try_backend(IOE_BACKEND_URING), -EPERM);
 }
 
 Test(chain, p27_threads_where_neither_exists)
@@ -112,9 +102,9 @@ Test(chain, p27_threads_where_neither_exists)
 	forbid_uring(ENOSYS);
 	forbid_aio(ENOSYS);
 	expect_chosen("threads", "aio");
-	check_eq(open_by_name(IOE_BACKEND_URING), -ENOSYS);
-	check_eq(open_by_name(IOE_BACKEND_AIO), -ENOSYS);
-	check_eq(open_by_name(IOE_BACKEND_THREADS), 0);
+	check_eq(rig_try_backend(IOE_BACKEND_URING), -ENOSYS);
+	check_eq(rig_try_backend(IOE_BACKEND_AIO), -ENOSYS);
+	check_eq(rig_try_backend(IOE_BACKEND_THREADS), 0);
 }
 
 Test(chain, p27_threads_where_both_are_forbidden)
@@ -122,7 +112,7 @@ Test(chain, p27_threads_where_both_are_forbidden)
 	forbid_uring(EPERM);
 	forbid_aio(EPERM);
 	expect_chosen("threads", "uring");
-	check_eq(open_by_name(IOE_BACKEND_AIO), -EPERM);
+	check_eq(rig_try_backend(IOE_BACKEND_AIO), -EPERM);
 }
 
 Test(chain, threads_where_uring_is_denied_and_aio_used_up)
@@ -133,14 +123,14 @@ Test(chain, threads_where_uring_is_denied_and_aio_used_up)
 	if (!process_forbid(EAGAIN, setup, 1))
 		cr_skip_test("seccomp filters cannot be installed here");
 	expect_chosen("threads", "aio");
-	check_eq(open_by_name(IOE_BACKEND_AIO), -EAGAIN);
+	check_eq(rig_try_backend(IOE_BACKEND_AIO), -EAGAIN);
 }
 
 Test(chain, aio_works_where_io_pgetevents_is_forbidden)
 {
 	static const int pgetevents[] = { SYS_io_pgetevents };
 
-	if (open_by_name(IOE_BACKEND_AIO) != 0)
+	if (rig_try_backend(IOE_BACKEND_AIO) != 0)
 		cr_skip_test("aio is not available here");
 	forbid_uring(EPERM);
 	if (!process_forbid(EPERM, pgetevents, 1))
@@ -152,12 +142,24 @@ Test(chain, lack_of_files_is_an_error_and_no_reason_to_go_on)
 {
 	static const int setup[] = { SYS_io_uring_setup };
 
-	if (open_by_name(IOE_BACKEND_URING) != 0)
+	if (rig_try_backend(IOE_BACKEND_URING) != 0)
 		cr_skip_test("uring is not available here");
 	if (!process_forbid(EMFILE, setup, 1))
 		cr_skip_test("seccomp filters cannot be installed here");
-	check_eq(open_by_name(IOE_BACKEND_AUTO), -EMFILE);
-	check_eq(open_by_name(IOE_BACKEND_URING), -EMFILE);
+	check_eq(rig_try_backend(IOE_BACKEND_AUTO), -EMFILE);
+	check_eq(rig_try_backend(IOE_BACKEND_URING), -EMFILE);
+}
+
+Test(chain, p28_lack_of_memory_at_any_depth_goes_on_and_is_told)
+{
+	static const int setup[] = { SYS_io_uring_setup };
+
+	if (rig_try_backend(IOE_BACKEND_AIO) != 0)
+		cr_skip_test("aio is not available here");
+	if (!process_forbid(ENOMEM, setup, 1))
+		cr_skip_test("seccomp filters cannot be installed here");
+	expect_chosen("aio", "uring is not available (ENOMEM, not even at the smallest depth)");
+	check_eq(rig_try_backend(IOE_BACKEND_URING), -ENOMEM);
 }
 
 Test(chain, failed_open_leaves_nothing_behind)
@@ -166,7 +168,7 @@ Test(chain, failed_open_leaves_nothing_behind)
 
 	forbid_uring(EPERM);
 	for (uint32_t i = 0; i < 10; i++)
-		check_eq(open_by_name(IOE_BACKEND_URING), -EPERM);
+		check_eq(rig_try_backend(IOE_BACKEND_URING), -EPERM);
 	cr_assert(process_wait_threads(n_threads));
 	check_eq(process_n_fds(), n_fds);
 }

@@ -161,6 +161,19 @@ Test(config, longer_config_is_accepted_when_its_tail_is_zero)
 	check_eq(try_open(&newer.config), -E2BIG);
 }
 
+/* As of a struct that was never set: nothing behind it is touched. */
+Test(config, size_that_no_config_has_is_not_gone_through)
+{
+	struct ioe_config *config = guard_buffer_open(sizeof(*config));
+
+	*config = small_config();
+	config->size = UINT32_MAX;
+	check_eq(try_open(config), -E2BIG);
+	config->size = 4097;
+	check_eq(try_open(config), -E2BIG);
+	guard_buffer_close(config, sizeof(*config));
+}
+
 Test(config, combinations_without_sense_are_refused)
 {
 	struct ioe_config config = small_config();
@@ -248,6 +261,14 @@ Test(config, stats_are_filled_up_to_the_callers_size)
 	check_eq(ioe_engine_stats(engine, &out.stats), 0);
 	check_eq(out.stats.n_drivers, 1);
 	check_eq(bytes_differ((uint8_t *)&out + 8, sizeof(out) - 8, 0xa5), -1);
+	/* A program that was built before there were latencies. */
+	out.stats.size = offsetof(struct ioe_stats, latency);
+	check_eq(ioe_engine_stats(engine, &out.stats), 0);
+	check_eq(out.stats.size, offsetof(struct ioe_stats, latency));
+	check_eq(out.stats.cq_overflows, 0);
+	check_eq(bytes_differ((uint8_t *)out.stats.latency,
+			      sizeof(out) - offsetof(struct ioe_stats, latency), 0xa5),
+		 -1);
 	out.stats.size = sizeof(out);
 	check_eq(ioe_engine_stats(engine, &out.stats), 0);
 	check_eq(out.stats.events_accepted, 0);

@@ -4,25 +4,10 @@
 #include "tests/lib/rig.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char bytes[64];
-
-static void prep_nops(struct job *jobs, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		ioe_prep_nop(&jobs[i].event);
-}
-
-static void submit_again(struct job *job)
-{
-	uint32_t *left = job->data;
-
-	if (*left > 0) {
-		(*left)--;
-		(void)!rig_submit_ret(job->rig, job);
-	}
-}
 
 MATRIX_TEST(drain, drain_waits_for_what_callbacks_submit)
 {
@@ -31,10 +16,10 @@ MATRIX_TEST(drain, drain_waits_for_what_callbacks_submit)
 	uint32_t left[N];
 
 	rig_open(rig, NULL);
-	prep_nops(jobs, N);
+	rig_prep_nops(jobs, N);
 	for (uint32_t i = 0; i < N; i++) {
 		left[i] = TIMES - 1;
-		jobs[i].then = submit_again;
+		jobs[i].then = rig_submit_again;
 		jobs[i].data = &left[i];
 		rig_submit(rig, &jobs[i]);
 	}
@@ -44,6 +29,27 @@ MATRIX_TEST(drain, drain_waits_for_what_callbacks_submit)
 		check_eq(left[i], 0);
 		check_eq(jobs[i].calls, TIMES);
 	}
+}
+
+/* One event at each moment, each submitted by the callback of the one before: until the last has
+ * ended there is no moment at which nothing is unfinished. */
+DRIVER_TEST(drain, drain_is_not_over_between_two_events_of_a_chain)
+{
+	const uint32_t n = rig->row.backend == IOE_BACKEND_AIO ? 5000 : 20000;
+	struct job *job = rig_jobs(rig, 1);
+	uint32_t left = n - 1;
+	int ret;
+
+	rig_open(rig, NULL);
+	ioe_prep_nop(&job->event);
+	job->then = rig_submit_again;
+	job->data = &left;
+	rig_submit(rig, job);
+	do {
+		ret = ioe_engine_drain_for(rig->engine, 0);
+	} while (ret == -ETIMEDOUT);
+	check_eq(ret, 0);
+	check_eq(rig_count(rig), n);
 }
 
 static void take_some_time(struct job *job)
@@ -240,6 +246,66 @@ static void submit_late(void *arg)
 	late->ret = rig_submit_ret(late->rig, late->job);
 }
 
+/* On one socket: a read that hangs, and a write of the same place, which waits for it (law 6). */
+MATRIX_TEST(close, cancel_ends_what_waits_for_an_overlapping_read)
+{
+	struct job *jobs = rig_jobs(rig, 2);
+	int fds[2];
+
+	check_sys(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+	rig_keep_fd(rig, fds[0]);
+	rig_keep_fd(rig, fds[1]);
+	rig_open(rig, NULL);
+	ioe_prep_read(&jobs[0].event, fds[0], &bytes[0], 1, 0);
+	ioe_prep_write(&jobs[1].event, fds[0], &bytes[1], 1, 0);
+	check_eq(rig_batch(rig, jobs, 2, false), 2);
+	rig_wait_in_flight(rig, 1);
+	rig_close(rig, IOE_CLOSE_CANCEL);
+	check_eq(jobs[0].calls, 1);
+	check_eq(jobs[0].result, -ECANCELED);
+	check_eq(jobs[1].calls, 1);
+	check_eq(jobs[1].result, -ECANCELED);
+}
+
+struct drainer {
+	struct ioe_engine *engine;
+	int ret;
+};
+
+static void drain(void *arg)
+{
+	struct drainer *drainer = arg;
+
+	drainer->ret = ioe_engine_drain(drainer->engine);
+}
+
+/* Where it sleeps is the engine's memory. */
+DRIVER_TEST(close, waits_until_threads_have_left_drain)
+{
+	enum { DRAINERS = 3 };
+	struct job *job = rig_jobs(rig, 1);
+	struct drainer drainers[DRAINERS];
+	struct actor actors[DRAINERS];
+	int fds[2];
+
+	rig_pipe(rig, fds);
+	rig_open(rig, NULL);
+	ioe_prep_read(&job->event, fds[0], bytes, 1, 0);
+	rig_submit(rig, job);
+	rig_wait_in_flight(rig, 1);
+	for (uint32_t i = 0; i < DRAINERS; i++) {
+		drainers[i] = (struct drainer){ rig->engine, 1 };
+		actor_start(&actors[i], drain, &drainers[i]);
+		cr_assert(thread_wait_asleep(actors[i].tid));
+	}
+	rig_close(rig, IOE_CLOSE_CANCEL);
+	for (uint32_t i = 0; i < DRAINERS; i++) {
+		actor_join(&actors[i]);
+		/* Closing, or drained by it. */
+		cr_assert(drainers[i].ret == -ESHUTDOWN || drainers[i].ret == 0);
+	}
+}
+
 MATRIX_TEST(close, submitter_waiting_for_room_is_sent_away)
 {
 	enum { CAPACITY = 2, WAITERS = 3 };
@@ -254,7 +320,7 @@ MATRIX_TEST(close, submitter_waiting_for_room_is_sent_away)
 	config.channel_capacity = CAPACITY;
 	rig_open(rig, &config);
 	rig_push(rig);
-	prep_nops(jobs, 1 + CAPACITY + WAITERS);
+	rig_prep_nops(jobs, 1 + CAPACITY + WAITERS);
 	ioe_prep_read(&jobs[0].event, fds[0], bytes, 1, 0);
 	rig_submit(rig, &jobs[0]);
 	rig_wait_in_flight(rig, 1);
@@ -298,7 +364,7 @@ static void endless_until_close(struct rig *rig, uint32_t how)
 	struct endless endless[4] = { { 0, 0 } };
 
 	rig_open(rig, NULL);
-	prep_nops(jobs, 4);
+	rig_prep_nops(jobs, 4);
 	for (uint32_t i = 0; i < 4; i++) {
 		jobs[i].then = go_on;
 		jobs[i].data = &endless[i];

@@ -7,12 +7,6 @@
 
 static char byte;
 
-static void prep_nops(struct job *jobs, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		ioe_prep_nop(&jobs[i].event);
-}
-
 NONE_TEST(none, there_are_no_driver_and_callback_threads)
 {
 	struct thread_info threads[64];
@@ -34,7 +28,7 @@ NONE_TEST(none, callbacks_run_in_the_owners_calls_only)
 	struct job *jobs = rig_jobs(rig, 3);
 
 	rig_open(rig, NULL);
-	prep_nops(jobs, 3);
+	rig_prep_nops(jobs, 3);
 	for (uint32_t i = 0; i < 3; i++)
 		rig_submit(rig, &jobs[i]);
 	check_eq(rig_count(rig), 0);
@@ -56,7 +50,7 @@ NONE_TEST(none, run_waits_for_as_many_as_asked_or_as_long)
 	check_eq(ioe_engine_run(rig->engine, 0, -1), 0);
 	check_eq(ioe_engine_run(rig->engine, 1, 0), 0);
 	check_eq(ioe_engine_run(rig->engine, 1, -2), -EINVAL);
-	prep_nops(jobs, 5);
+	rig_prep_nops(jobs, 5);
 	for (uint32_t i = 0; i < 5; i++)
 		rig_submit(rig, &jobs[i]);
 	check_op(ioe_engine_run(rig->engine, 5, -1), >=, 5);
@@ -186,7 +180,7 @@ NONE_TEST(none, submit_of_another_thread_wakes_the_owner)
 
 	rig_open(rig, NULL);
 	rig_push(rig);
-	prep_nops(jobs, 20);
+	rig_prep_nops(jobs, 20);
 	for (uint32_t i = 0; i < 20; i++) {
 		struct late late = { rig, &jobs[i], 1, gettid(), 0 };
 
@@ -207,7 +201,7 @@ NONE_TEST(none, owner_that_submits_to_a_full_channel_drives_without_callbacks)
 	config.channel_capacity = 3;
 	rig_open(rig, &config);
 	rig_push(rig);
-	prep_nops(jobs, N);
+	rig_prep_nops(jobs, N);
 	for (uint32_t i = 0; i < N; i++) {
 		rig_submit(rig, &jobs[i]);
 		check_eq(rig_count(rig), 0);
@@ -236,7 +230,7 @@ NONE_TEST(none, submitters_wait_for_room_until_there_is_an_owner)
 
 	config.channel_capacity = 4;
 	rig_open(rig, &config);
-	prep_nops(jobs, N);
+	rig_prep_nops(jobs, N);
 	actor_start(&actor, submit_many, &late);
 	cr_assert(thread_wait_asleep(actor.tid));
 	check_eq(rig_count(rig), 0);

@@ -3,6 +3,7 @@
 #include "tests/lib/rig.h"
 
 #include <fcntl.h>
+#include <pty.h>
 #include <linux/falloc.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -222,7 +223,7 @@ MATRIX_TEST(ops, buffer_that_is_not_memory_is_efault)
 
 MATRIX_TEST(ops, pipe_ignores_the_offset_and_is_read_to_the_length)
 {
-	char out[10] = "0123456789", in[10];
+	char out[10] = "0123456789", in[10] = "";
 	struct job *jobs = rig_jobs(rig, 3);
 	int fds[2];
 
@@ -243,7 +244,7 @@ MATRIX_TEST(ops, pipe_ignores_the_offset_and_is_read_to_the_length)
 
 MATRIX_TEST(ops, pipe_read_ends_short_at_the_end_of_the_stream)
 {
-	char in[10];
+	char in[10] = "";
 	struct job *job = rig_jobs(rig, 1);
 	int fds[2];
 
@@ -266,6 +267,7 @@ MATRIX_TEST(ops, no_resume_hands_over_what_is_there)
 	int fds[2];
 	const int fd = rig_file(rig, 5000);
 
+	rig_needs_file(rig, RIG_END);
 	rig_pipe(rig, fds);
 	rig_open(rig, NULL);
 	check_eq(write(fds[1], "abc", 3), 3);
@@ -327,6 +329,7 @@ MATRIX_TEST(ops, appending_writes_go_to_the_end)
 	uint8_t *buffer = rig_buffer(rig, 3000);
 	struct job *jobs = rig_jobs(rig, 3);
 
+	rig_needs_file(rig, RIG_GROWTH);
 	pattern_fill(buffer, 3000, 1000, RIG_SEED);
 	rig_open(rig, NULL);
 	for (uint32_t i = 0; i < 3; i++) {
@@ -336,4 +339,38 @@ MATRIX_TEST(ops, appending_writes_go_to_the_end)
 	}
 	check_eq(file_size(file), 4000);
 	check_eq(file_differs(file, 0, 4000, RIG_SEED), -1);
+}
+
+/* A file that cannot seek and does not know RWF_NOWAIT. */
+MATRIX_TEST(ops, terminal_is_read_and_written)
+{
+	enum { SIZE = 6000 }; /* more than PIPE_BUF */
+	struct job *jobs = rig_jobs(rig, 3);
+	uint8_t *out = rig_buffer(rig, SIZE), *in = rig_buffer(rig, SIZE);
+	const struct iovec iov[2] = { { out, 0 }, { out, SIZE } };
+	struct termios raw;
+	uint32_t n = 0;
+	int far, near;
+
+	check_sys(openpty(&far, &near, NULL, NULL, NULL));
+	rig_keep_fd(rig, far);
+	rig_keep_fd(rig, near);
+	check_sys(tcgetattr(near, &raw));
+	cfmakeraw(&raw);
+	check_sys(tcsetattr(near, TCSANOW, &raw));
+	rig_open(rig, NULL);
+	/* The read waits for the other side. */
+	ioe_prep_read(&jobs[0].event, near, in, 5, 777);
+	rig_submit(rig, &jobs[0]);
+	rig_wait_in_flight(rig, 1);
+	check_eq(write(far, "hello", 5), 5);
+	rig_wait(rig, &jobs[0]);
+	check_eq(jobs[0].result, 5);
+	check_eq(memcmp(in, "hello", 5), 0);
+	pattern_fill(out, SIZE, 0, RIG_SEED);
+	ioe_prep_writev(&jobs[1].event, near, iov, 2, 0);
+	check_eq(rig_do(rig, &jobs[1]), SIZE);
+	while (n < SIZE)
+		n += (uint32_t)check_sys(read(far, in + n, SIZE - n));
+	check_eq(pattern_differs(in, SIZE, 0, RIG_SEED), -1);
 }

@@ -111,7 +111,9 @@ MATRIX_TEST(overlap, order_holds_when_the_earlier_must_be_resumed)
 	uint8_t model[UNITS];
 
 	config.depth_max = 1;
-	ioe__seam.on_stage = shorten_writes;
+	rig_needs_file(rig, RIG_GROWTH);
+	seam_on_stage = shorten_writes;
+	seam_watch();
 	check_eq(ftruncate(fd, 0), 0);
 	check_eq(ftruncate(fd, UNITS * UNIT), 0);
 	rig_open(rig, &config);
@@ -179,7 +181,8 @@ MATRIX_TEST(overlap, overlapping_writes_are_given_to_the_kernel_in_order)
 	uint8_t model[UNITS];
 
 	config.flags = IOE_ENGINE_NO_MERGE;
-	ioe__seam.on_stage = record_stage;
+	seam_on_stage = record_stage;
+	seam_watch();
 	rig_open(rig, &config);
 	prep_random_writes(rig, jobs, fd, 1000, &random, model);
 	check_eq(rig_batch(rig, jobs, JOBS, false), JOBS);
@@ -245,5 +248,72 @@ MATRIX_TEST(overlap, later_events_not_yet_started_wait_for_a_resumed_one)
 	check_eq(n_overtaken, 0);
 	for (uint32_t i = 0; i < JOBS; i++)
 		check_eq(jobs[i].result, jobs[i].event.length);
+}
+
+enum { LARGE = 1100, LARGE_UNIT = 512 }; /* more than the 1024 that are planned at a time */
+
+/* The first unit is written by the first and by the last job: the one that has begun and not
+ * ended, and whether the other one began meanwhile. */
+static const struct job *first_unit_job;
+static bool overtaken;
+static bool refuses, refused[LARGE];
+
+static void begin_first_unit(struct ioe__request *request)
+{
+	const struct job *job = request->events->arg;
+
+	if (request->offset != 0)
+		return;
+	overtaken = overtaken || (first_unit_job != NULL && first_unit_job != job);
+	first_unit_job = job;
+}
+
+static void end_first_unit(struct ioe__completion *completion, const struct seam_request *request)
+{
+	bool *known = &refused[request->offset / LARGE_UNIT];
+
+	if (refuses && !*known) {
+		*known = true;
+		completion->result = -EAGAIN;
+	} else if (request->offset == 0) {
+		first_unit_job = NULL;
+	}
+}
+
+static void write_more_than_a_plan(struct rig *rig, uint32_t depth)
+{
+	struct job *jobs = rig_jobs(rig, LARGE);
+	struct ioe_config config = rig_config(rig);
+	const int fd = rig_file(rig, LARGE * LARGE_UNIT);
+	uint8_t *buffer = rig_buffer(rig, LARGE_UNIT);
+
+	config.flags = IOE_ENGINE_NO_MERGE;
+	config.depth_max = depth;
+	config.channel_capacity = 1; /* as long as there is no owner, its opener goes beyond it */
+	seam_on_stage = begin_first_unit;
+	seam_on_completion = end_first_unit;
+	seam_watch();
+	rig_open(rig, &config);
+	for (uint64_t i = 0; i < LARGE; i++)
+		ioe_prep_write(&jobs[i].event, fd, buffer, LARGE_UNIT,
+			       i + 1 < LARGE ? i * LARGE_UNIT : 0);
+	check_eq(rig_batch(rig, jobs, LARGE, false), LARGE);
+	rig_wait_all(rig);
+	for (uint32_t i = 0; i < LARGE; i++)
+		check_eq(jobs[i].result, LARGE_UNIT);
+	cr_assert(!overtaken);
+}
+
+/* What the backend has of the plan before counts ... */
+NONE_TEST(overlap, order_holds_in_a_drain_larger_than_a_plan)
+{
+	write_more_than_a_plan(rig, 2048);
+}
+
+/* ... and so does what has come back from it. */
+NONE_TEST(overlap, order_holds_in_a_drain_larger_than_a_plan_that_comes_back)
+{
+	refuses = true;
+	write_more_than_a_plan(rig, 1024);
 }
 #endif

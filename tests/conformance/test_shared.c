@@ -5,12 +5,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static void prep_nops(struct job *jobs, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		ioe_prep_nop(&jobs[i].event);
-}
-
 /* POOL and INLINE; with NONE there is one driver. */
 DRIVER_TEST(drivers, four_keep_the_laws)
 {
@@ -47,6 +41,37 @@ DRIVER_TEST(drivers, four_keep_the_laws)
 	}
 }
 
+/* A read that hangs, and barriers behind it, each by a call of its own: were one with another
+ * driver, it would not wait. */
+DRIVER_TEST(drivers, events_of_one_fd_stay_on_one)
+{
+	enum { BARRIERS = 8, NOPS = 8 };
+	struct ioe_config config = rig_config(rig);
+	struct job *jobs = rig_jobs(rig, 1 + BARRIERS + NOPS);
+	char bytes[1 + BARRIERS];
+	int fds[2];
+
+	config.n_drivers = 4;
+	rig_pipe(rig, fds);
+	rig_open(rig, &config);
+	for (uint32_t i = 0; i <= BARRIERS; i++) {
+		ioe_prep_read(&jobs[i].event, fds[0], &bytes[i], 1, 0);
+		jobs[i].event.flags = i > 0 ? IOE_EVENT_BARRIER : 0;
+		rig_submit(rig, &jobs[i]);
+	}
+	/* When these have ended, two on each driver, it has staged what it has had before. */
+	for (uint32_t i = 0; i < NOPS; i++) {
+		ioe_prep_nop(&jobs[1 + BARRIERS + i].event);
+		rig_submit(rig, &jobs[1 + BARRIERS + i]);
+	}
+	rig_wait_count(rig, NOPS);
+	check_eq(rig_stats(rig).in_flight, 1);
+	check_eq(write(fds[1], "0123456789", 1 + BARRIERS), 1 + BARRIERS);
+	rig_wait_all(rig);
+	/* In order, too. */
+	check_eq(memcmp(bytes, "0123456789", sizeof(bytes)), 0);
+}
+
 DRIVER_TEST(drivers, malformed_event_in_a_batch_for_several_stops_it_there)
 {
 	enum { N = 12 };
@@ -79,7 +104,7 @@ DRIVER_TEST(drivers, nops_go_round_all_of_them)
 	config.depth_max = 2;
 	config.channel_capacity = 2;
 	rig_open(rig, &config);
-	prep_nops(jobs, N);
+	rig_prep_nops(jobs, N);
 	for (uint32_t i = 0; i < N; i++)
 		rig_submit(rig, &jobs[i]);
 	rig_wait_all(rig);
@@ -112,8 +137,8 @@ BACKEND_TEST(pool, engines_share_one_and_it_outlives_them)
 	rig_init(&other, &rig->row);
 	rig_open(&other, &config);
 	others = rig_jobs(&other, N);
-	prep_nops(jobs, N);
-	prep_nops(others, N);
+	rig_prep_nops(jobs, N);
+	rig_prep_nops(others, N);
 	check_eq(ioe_workers_close(workers), -EBUSY);
 	for (uint32_t i = 0; i < N; i++) {
 		rig_submit(rig, &jobs[i]);
@@ -125,6 +150,58 @@ BACKEND_TEST(pool, engines_share_one_and_it_outlives_them)
 	rig_deinit(&other);
 	check_eq(ioe_workers_close(workers), 0);
 	cr_assert(process_wait_threads(n_threads));
+}
+
+/* The only worker, kept busy until the other engine has been closed, or for a while: it cannot be
+ * told that close waits but by its not having returned. */
+static void be_slow(struct job *job)
+{
+	const struct timespec ms = { 0, 1000000 };
+
+	for (uint32_t i = 0; i < 200 && __atomic_load_n((int *)job->data, __ATOMIC_SEQ_CST) == 0;
+	     i++)
+		nanosleep(&ms, NULL);
+}
+
+/* Refused by an engine that is closing, which has to be there to say so. */
+static void submit_once_more(struct job *job)
+{
+	job->then = NULL;
+	(void)!rig_submit_ret(job->rig, job);
+}
+
+BACKEND_TEST(pool, close_waits_for_callbacks_queued_behind_anothers)
+{
+	enum { N = 100 };
+	struct rig other;
+	struct ioe_workers *workers;
+	struct ioe_config config;
+	struct job *slow = rig_jobs(rig, 1), *others;
+	int closed = 0;
+
+	check_eq(ioe_workers_open(1, &workers), 0);
+	config = shared_config(rig, workers);
+	rig_open(rig, &config);
+	rig_init(&other, &rig->row);
+	rig_open(&other, &config);
+	others = rig_jobs(&other, N);
+	rig_prep_nops(others, N);
+	ioe_prep_nop(&slow->event);
+	slow->then = be_slow;
+	slow->data = &closed;
+	rig_submit(rig, slow);
+	for (uint32_t i = 0; i < N; i++) {
+		others[i].then = submit_once_more;
+		rig_submit(&other, &others[i]);
+	}
+	check_eq(ioe_engine_close(other.engine, IOE_CLOSE_DRAIN), 0);
+	other.engine = NULL;
+	__atomic_store_n(&closed, 1, __ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < N; i++)
+		check_op(others[i].calls, >=, 1);
+	rig_deinit(&other);
+	rig_close(rig, IOE_CLOSE_DRAIN);
+	check_eq(ioe_workers_close(workers), 0);
 }
 
 static void wait_for_other(struct job *job)

@@ -33,8 +33,10 @@ static struct ioe_stats do_some_of_each(struct rig *rig)
 
 MATRIX_TEST(stats, events_and_bytes_are_those_of_what_was_done)
 {
-	const struct ioe_stats stats = do_some_of_each(rig);
+	struct ioe_stats stats;
 
+	rig_needs_file(rig, RIG_GROWTH);
+	stats = do_some_of_each(rig);
 	check_eq(stats.size, sizeof(stats));
 	check_eq(stats.n_drivers, 1);
 	check_eq(stats.depth, 8);

@@ -8,23 +8,34 @@
 
 #define PUBLIC_BYTES offsetof(struct ioe_event, ioe__node)
 
-/* Depth 1 with a read of an empty pipe in the kernel: nothing behind it can start. Returns where to
- * write the byte that ends it. */
-static int open_blocked(struct rig *rig, struct job *blocker, uint32_t channel_capacity)
+static void open_narrow(struct rig *rig, uint32_t channel_capacity)
 {
-	static char byte;
 	struct ioe_config config = rig_config(rig);
-	int fds[2];
 
-	rig_pipe(rig, fds);
 	config.depth_max = 1;
 	config.channel_capacity = channel_capacity;
 	rig_open(rig, &config);
-	ioe_prep_read(&blocker->event, fds[0], &byte, 1, 0);
 	rig_push(rig);
+}
+
+/* With a read of an empty pipe in the kernel nothing behind it can start, at depth 1. Returns where
+ * to write the byte that ends it. */
+static int block(struct rig *rig, struct job *blocker)
+{
+	static char byte;
+	int fds[2];
+
+	rig_pipe(rig, fds);
+	ioe_prep_read(&blocker->event, fds[0], &byte, 1, 0);
 	rig_submit(rig, blocker);
 	rig_wait_in_flight(rig, 1);
 	return fds[1];
+}
+
+static int open_blocked(struct rig *rig, struct job *blocker, uint32_t channel_capacity)
+{
+	open_narrow(rig, channel_capacity);
+	return block(rig, blocker);
 }
 
 static void unblock(int fd)
@@ -32,18 +43,12 @@ static void unblock(int fd)
 	check_eq(write(fd, "x", 1), 1);
 }
 
-static void prep_nops(struct job *jobs, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		ioe_prep_nop(&jobs[i].event);
-}
-
 /* Fill the channel; the driver gives the blocker's room back at a moment of its own. */
 static void fill_channel(struct rig *rig, struct job *jobs, uint32_t n)
 {
 	const int64_t give_up_ns = clock_now_ns() + RIG_PATIENCE_NS;
 
-	prep_nops(jobs, n);
+	rig_prep_nops(jobs, n);
 	for (uint32_t i = 0; i < n;) {
 		const int ret = rig_try(rig, &jobs[i]);
 
@@ -161,7 +166,7 @@ MATRIX_TEST(submit, batch_larger_than_the_room_waits_until_all_are_in)
 	struct late late = { .rig = rig, .jobs = jobs + 1, .n = N, .batch = true };
 	struct actor actor;
 
-	prep_nops(jobs + 1, N);
+	rig_prep_nops(jobs + 1, N);
 	actor_start(&actor, submit_late, &late);
 	cr_assert(thread_wait_asleep(actor.tid));
 	check_eq(__atomic_load_n(&late.returned, __ATOMIC_SEQ_CST), 0);
@@ -180,7 +185,7 @@ MATRIX_TEST(submit, try_batch_takes_what_fits)
 	const int fd = open_blocked(rig, &jobs[0], CAPACITY);
 
 	fill_channel(rig, jobs + 1, 2);
-	prep_nops(jobs + 3, 9);
+	rig_prep_nops(jobs + 3, 9);
 	check_eq(rig_batch(rig, jobs + 3, 9, true), 4);
 	check_eq(rig_batch(rig, jobs + 7, 5, true), -EAGAIN);
 	unblock(fd);
@@ -196,7 +201,7 @@ MATRIX_TEST(submit, batch_stops_at_the_first_malformed_event)
 	struct job *jobs = rig_jobs(rig, 10);
 
 	rig_open(rig, NULL);
-	prep_nops(jobs, 10);
+	rig_prep_nops(jobs, 10);
 	jobs[3].event.op = IOE_OP_END;
 	check_eq(rig_batch(rig, jobs, 10, false), 3);
 	check_eq(rig_batch(rig, jobs + 3, 7, false), -EINVAL);
@@ -219,7 +224,7 @@ MATRIX_TEST(submit, batch_stops_at_an_event_that_is_busy)
 	struct ioe_event *const events[] = { &nops[0].event, &nops[1].event, &jobs[0].event,
 					     &nops[2].event };
 
-	prep_nops(nops, 4);
+	rig_prep_nops(nops, 4);
 	check_eq(ioe_submit_batch(rig->engine, events, 4), 2);
 	check_eq(ioe_submit_batch(rig->engine, events + 2, 2), -EBUSY);
 	unblock(fd);
@@ -227,6 +232,22 @@ MATRIX_TEST(submit, batch_stops_at_an_event_that_is_busy)
 	check_eq(ioe_wait(rig->engine, &nops[0].event), 0);
 	check_eq(ioe_wait(rig->engine, &nops[1].event), 0);
 	check_eq(jobs[0].calls, 1);
+}
+
+NONE_TEST(submit, batch_ends_at_an_event_that_is_in_it_twice)
+{
+	struct job *nops = rig_jobs(rig, 3);
+	struct ioe_event *const events[] = { &nops[0].event, &nops[1].event, &nops[0].event,
+					     &nops[2].event };
+
+	/* Without threads the first has not ended when its second turn comes. */
+	rig_open(rig, NULL);
+	rig_prep_nops(nops, 3);
+	check_eq(ioe_try_submit_batch(rig->engine, events, 4), 2);
+	check_eq(ioe_engine_drain(rig->engine), 0);
+	check_eq(ioe_wait(rig->engine, &nops[0].event), 0);
+	check_eq(ioe_wait(rig->engine, &nops[1].event), 0);
+	check_eq(rig_stats(rig).events_accepted, 2);
 }
 
 MATRIX_TEST(submit, batch_of_many_files_reaches_each)
@@ -276,7 +297,7 @@ MATRIX_TEST(submit, callbacks_submit_and_never_nest)
 
 	config.n_workers = rig->row.threading == IOE_THREADING_POOL ? 1 : 0;
 	rig_open(rig, &config);
-	prep_nops(jobs, N);
+	rig_prep_nops(jobs, N);
 	for (uint32_t i = 0; i < N; i++) {
 		jobs[i].then = submit_the_next;
 		jobs[i].data = i + 1 < N ? &jobs[i + 1] : NULL;
@@ -311,7 +332,7 @@ MATRIX_TEST(submit, submit_in_a_callback_goes_beyond_the_capacity)
 
 	jobs[0].then = submit_beyond_capacity;
 	jobs[0].data = &jobs[2];
-	prep_nops(jobs + 1, 1 + TRIES + BEYOND);
+	rig_prep_nops(jobs + 1, 1 + TRIES + BEYOND);
 	first = open_blocked(rig, &jobs[0], 1);
 	/* Behind the first hangs another: nothing else moves while the callback submits. */
 	rig_pipe(rig, second);
@@ -327,6 +348,26 @@ MATRIX_TEST(submit, submit_in_a_callback_goes_beyond_the_capacity)
 	check_eq(submits_in_callback, BEYOND);
 	for (uint32_t i = 0; i < BEYOND; i++)
 		check_eq(jobs[2 + TRIES + i].calls, 1);
+}
+
+MATRIX_TEST(submit, what_callbacks_submit_leaves_the_capacity_as_it_is)
+{
+	enum { CAPACITY = 5 };
+	struct job *jobs = rig_jobs(rig, CAPACITY + 3);
+	uint32_t left = 20;
+	int fd;
+
+	open_narrow(rig, CAPACITY);
+	rig_prep_nops(jobs, CAPACITY + 3);
+	jobs[0].then = rig_submit_again;
+	jobs[0].data = &left;
+	rig_submit(rig, &jobs[0]);
+	rig_wait_count(rig, 21);
+	fd = block(rig, &jobs[1]);
+	fill_channel(rig, jobs + 2, CAPACITY);
+	check_eq(rig_try(rig, &jobs[CAPACITY + 2]), -EAGAIN);
+	unblock(fd);
+	rig_wait_all(rig);
 }
 
 struct producer {
@@ -355,7 +396,7 @@ MATRIX_TEST(submit, events_of_many_threads_are_called_back_once_each)
 	config.channel_capacity = 16;
 	rig_open(rig, &config);
 	rig_push(rig);
-	prep_nops(jobs, THREADS * EACH);
+	rig_prep_nops(jobs, THREADS * EACH);
 	for (uint32_t i = 0; i < THREADS; i++) {
 		producers[i] = (struct producer){ rig, jobs + i * EACH, EACH, 0, { 0 } };
 		actor_start(&producers[i].actor, produce, &producers[i]);
@@ -367,4 +408,85 @@ MATRIX_TEST(submit, events_of_many_threads_are_called_back_once_each)
 	}
 	for (uint32_t i = 0; i < THREADS * EACH; i++)
 		check_eq(jobs[i].calls, 1);
+}
+
+/* Which callers must not do (and where the event ends in between, nobody can tell). Reads of a pipe
+ * stay; what was reserved for the rest of the batch is given back. */
+static void submit_twice(struct rig *rig, uint32_t n_drivers)
+{
+	static char bytes[2];
+	struct job *jobs = rig_jobs(rig, 2);
+	struct ioe_event *events[4];
+	struct ioe_config config = rig_config(rig);
+	int fds[2][2];
+
+	config.n_drivers = n_drivers;
+	config.channel_capacity = 4;
+	rig_open(rig, &config);
+	for (uint32_t i = 0; i < 2; i++) {
+		rig_pipe(rig, fds[i]);
+		events[i] = events[i + 2] = &jobs[i].event;
+	}
+	/* More often than there is room. */
+	for (uint32_t round = 0; round < 8; round++) {
+		for (uint32_t i = 0; i < 2; i++)
+			ioe_prep_read(events[i], fds[i][0], &bytes[i], 1, 0);
+		check_eq(ioe_submit_batch(rig->engine, events, 4), 2);
+		for (uint32_t i = 0; i < 2; i++)
+			unblock(fds[i][1]);
+		for (uint32_t i = 0; i < 2; i++)
+			check_eq(ioe_wait(rig->engine, events[i]), 1);
+	}
+	check_eq(ioe_engine_drain(rig->engine), 0);
+	check_eq(rig_stats(rig).events_accepted, 16);
+}
+
+MATRIX_TEST(submit, event_twice_in_a_batch_is_accepted_once)
+{
+	submit_twice(rig, 1);
+}
+
+DRIVER_TEST(submit, event_twice_in_a_batch_for_two_drivers_is_accepted_once)
+{
+	submit_twice(rig, 2);
+}
+
+/* ---- Nops that go on and on ---------------------------------------------------------------- */
+
+static void submit_again_until(struct job *job)
+{
+	const int *stop = job->data;
+
+	if (__atomic_load_n(stop, __ATOMIC_ACQUIRE) == 0)
+		rig_submit(job->rig, job);
+}
+
+static void stop_them(struct job *job)
+{
+	__atomic_store_n((int *)job->data, 1, __ATOMIC_RELEASE);
+}
+
+MATRIX_TEST(submit, nops_without_end_do_not_keep_a_read_from_the_only_slot)
+{
+	enum { N = 3 };
+	struct ioe_config config = rig_config(rig);
+	struct job *jobs = rig_jobs(rig, N + 1);
+	const int fd = rig_file(rig, 1000);
+	int stop = 0;
+
+	config.depth_max = 1;
+	config.n_helpers = 1;
+	rig_open(rig, &config);
+	rig_prep_nops(jobs, N);
+	for (uint32_t i = 0; i < N; i++) {
+		jobs[i].then = submit_again_until;
+		jobs[i].data = &stop;
+		rig_submit(rig, &jobs[i]);
+	}
+	ioe_prep_read(&jobs[N].event, fd, rig_buffer(rig, 1000), 1000, 0);
+	jobs[N].then = stop_them;
+	jobs[N].data = &stop;
+	check_eq(rig_do(rig, &jobs[N]), 1000);
+	/* Not rig_wait_all(): a job has ended before it is submitted again. */
+	check_eq(ioe_engine_drain(rig->engine), 0);
 }

@@ -49,6 +49,7 @@ DATA_TEST(transfers, write_at_the_end_extends_the_file)
 	uint8_t *buffer = rig_buffer(rig, 4 * u);
 	struct job *job = rig_jobs(rig, 1);
 
+	rig_needs_file(rig, RIG_GROWTH);
 	pattern_fill(buffer, 4 * u, u, RIG_SEED);
 	rig_open(rig, NULL);
 	ioe_prep_write(&job->event, fd, buffer, 4 * u, u);
@@ -93,6 +94,7 @@ DATA_TEST(transfers, read_across_an_unaligned_end_of_file_is_short)
 	uint8_t *buffer = rig_buffer(rig, 16384);
 	struct job *job = rig_jobs(rig, 1);
 
+	rig_needs_file(rig, RIG_END);
 	rig_open(rig, NULL);
 	ioe_prep_read(&job->event, fd, buffer, 16384, 4096);
 	check_eq(rig_do(rig, job), 10001 - 4096);

@@ -21,6 +21,8 @@ static const struct iovec good_iov[2] = { { buffer, 4096 }, { buffer + 4096, 409
 static const struct iovec null_iov[2] = { { buffer, 4096 }, { NULL, 4096 } };
 static const struct iovec empty_iov[2] = { { buffer, 0 }, { NULL, 0 } };
 static const struct iovec huge_iov[2] = { { buffer, SIZE_MAX / 2 }, { buffer, SIZE_MAX / 2 + 2 } };
+static const struct iovec wrapping_iov[2] = { { buffer, SIZE_MAX / 2 },
+					      { buffer, SIZE_MAX / 2 + 2 + 4096 } };
 static const struct iovec large_iov[2] = { { buffer, INT64_MAX }, { buffer, 1 } };
 static struct iovec many_iov[1025];
 static int file;
@@ -61,6 +63,7 @@ SPOIL(vector_max, vector(event, many_iov, UINT32_MAX))
 SPOIL(vector_null_entry, vector(event, null_iov, 2))
 SPOIL(vector_empty, vector(event, empty_iov, 2))
 SPOIL(vector_overflow, vector(event, huge_iov, 2))
+SPOIL(vector_wraps, vector(event, wrapping_iov, 2))
 SPOIL(vector_large, vector(event, large_iov, 2))
 SPOIL(vector_end_over, ioe_prep_readv(event, file, good_iov, 2, (uint64_t)INT64_MAX - 8191))
 SPOIL(writev_null_entry, ioe_prep_writev(event, file, null_iov, 2, 0))
@@ -103,7 +106,8 @@ static const struct malformed table[] = {
 	{ "vector of most entries", -EINVAL, vector_max },
 	{ "NULL entry with length", -EINVAL, vector_null_entry },
 	{ "vector of no bytes", -EINVAL, vector_empty },
-	{ "sum of the vector wraps", -EINVAL, vector_overflow },
+	{ "sum of the vector wraps to 0", -EINVAL, vector_overflow },
+	{ "sum of the vector wraps to 4096", -EINVAL, vector_wraps },
 	{ "sum of the vector over INT64_MAX", -EINVAL, vector_large },
 	{ "end of the vector over INT64_MAX", -EINVAL, vector_end_over },
 	{ "writev of NULL with length", -EINVAL, writev_null_entry },

@@ -10,9 +10,10 @@ static char byte;
 MATRIX_TEST(wait, wait_returns_the_result_of_an_event_on_the_stack)
 {
 	const int fd = rig_file(rig, 10000);
-	uint8_t buffer[4096];
+	uint8_t buffer[4096] = { 0 };
 	struct ioe_event event;
 
+	rig_needs_file(rig, RIG_END);
 	rig_open(rig, NULL);
 	for (uint32_t i = 0; i < 20; i++) {
 		ioe_prep_read(&event, fd, buffer, 4096, 8192);
@@ -184,7 +185,7 @@ static void submit_and_wait(void *arg)
 
 DRIVER_TEST(wait, many_threads_wait_at_once)
 {
-	enum { N = 8 };
+	enum { N = 40 }; /* more than are woken by one system call */
 	struct waiter waiters[N];
 
 	rig_open(rig, NULL);

@@ -56,14 +56,9 @@ static void run_until_broken(void *arg)
 static void break_by(uint32_t backend, uint32_t threading, const char *call, const char *injection)
 {
 	struct rig_row row = { "traced", backend, threading, PLACE_DISK_DIRECT };
-	char what[64], how[96];
-	const char *const options[] = { "-e", what, "-e", how, NULL };
 	struct trace trace;
 
-	snprintf(what, sizeof(what), "trace=%s", call);
-	snprintf(how, sizeof(how), "inject=%s:%s", call, injection);
-	trace_run(&trace, options, run_until_broken, &row);
-	check_op(trace_count_injected(&trace, NULL), >=, 1);
+	trace_inject(&trace, call, injection, run_until_broken, &row);
 	trace_close(&trace);
 }
 
@@ -85,3 +80,85 @@ BROKEN_TESTS(enter_ends_what_the_kernel_never_got, IOE_BACKEND_URING, "io_uring_
 	     "error=EFAULT:when=20")
 BROKEN_TESTS(io_submit_ends_what_the_kernel_never_got, IOE_BACKEND_AIO, "io_submit",
 	     "error=ENOSYS:when=20+")
+
+/* A barrier behind a read that hangs, on a helper: the kernel does not have it. */
+static void run_barrier_until_broken(void *arg)
+{
+	struct rig rig;
+	struct job *jobs, *hanging, *barrier;
+	char byte;
+	int fds[2], fd, ret = 0;
+
+	rig_init(&rig, arg);
+	jobs = rig_jobs(&rig, EVENTS);
+	hanging = rig_jobs(&rig, 1);
+	barrier = rig_jobs(&rig, 1);
+	fd = rig_file(&rig, 1 << 20);
+	rig_pipe(&rig, fds);
+	rig_open(&rig, NULL);
+	ioe_prep_read(&hanging->event, fds[0], &byte, 1, 0);
+	rig_submit(&rig, hanging);
+	ioe_prep_fsync(&barrier->event, fds[0]);
+	barrier->event.flags = IOE_EVENT_BARRIER;
+	rig_submit(&rig, barrier);
+	for (uint32_t i = 0; i < EVENTS && ret == 0; i++) {
+		ioe_prep_read(&jobs[i].event, fd, rig_buffer(&rig, 4096), 4096, 0);
+		ret = rig_submit_ret(&rig, &jobs[i]);
+	}
+	must(ret == -EIO, "the engine has not broken");
+	rig_wait(&rig, barrier);
+	must(barrier->result == -EIO, "the barrier: %lld", (long long)barrier->result);
+	must(job_calls(hanging) == 0, "the read does not hang");
+	must(write(fds[1], "x", 1) == 1, "write");
+	rig_wait(&rig, hanging);
+	must(hanging->result == 1, "the read: %lld", (long long)hanging->result);
+	rig_deinit(&rig);
+}
+
+Test(broken, barrier_that_waits_ends_at_once, .timeout = 60)
+{
+	struct rig_row row = { "traced", IOE_BACKEND_AIO, IOE_THREADING_POOL, PLACE_DISK_DIRECT };
+	struct trace trace;
+
+	trace_inject(&trace, "io_submit", "error=ENOSYS:when=20+", run_barrier_until_broken, &row);
+	trace_close(&trace);
+}
+
+/* In NONE the ring is enabled by its owner, who may be another thread than the one that opened it:
+ * after open has succeeded. */
+static void run_unenabled(void *arg)
+{
+	const struct rig_row *row = arg;
+	struct rig rig;
+	struct job *jobs, *refused;
+	int fd;
+
+	rig_init(&rig, row);
+	jobs = rig_jobs(&rig, 3);
+	refused = rig_jobs(&rig, 1);
+	fd = rig_file(&rig, 3 * 4096);
+	rig_open(&rig, NULL);
+	for (uint32_t i = 0; i < 3; i++) {
+		ioe_prep_read(&jobs[i].event, fd, rig_buffer(&rig, 4096), 4096, i * 4096);
+		rig_submit(&rig, &jobs[i]);
+	}
+	rig_wait_all(&rig);
+	for (uint32_t i = 0; i < 3; i++) {
+		must(jobs[i].calls == 1, "read %u: %u callbacks", i, jobs[i].calls);
+		must(jobs[i].result == -EIO, "read %u: %lld", i, (long long)jobs[i].result);
+	}
+	ioe_prep_nop(&refused->event);
+	must(rig_submit_ret(&rig, refused) == -EIO, "the engine has not broken");
+	rig_deinit(&rig);
+}
+
+Test(broken, ring_that_cannot_be_enabled_ends_what_was_submitted, .timeout = 60)
+{
+	struct rig_row row = { "traced", IOE_BACKEND_URING, IOE_THREADING_NONE, PLACE_DISK };
+	struct trace trace;
+
+	/* The first of its calls is the probe of the opcodes. */
+	trace_inject(&trace, "io_uring_register", "error=EPERM:when=2", run_unenabled, &row);
+	check_eq(trace_count_injected(&trace, "io_uring_register"), 1);
+	trace_close(&trace);
+}

@@ -369,12 +369,10 @@ static void sync_once(void *arg)
 
 Test(faults, p34_failed_sync_is_one_system_call_threads, .timeout = 60)
 {
-	static const char *const options[] = { "-e", "trace=fsync,fdatasync", "-e",
-					       "inject=fsync,fdatasync:error=EIO", NULL };
 	struct rig_row row = { "traced", IOE_BACKEND_THREADS, IOE_THREADING_INLINE, PLACE_DISK };
 	struct trace trace;
 
-	trace_run(&trace, options, sync_once, &row);
+	trace_inject(&trace, "fsync,fdatasync", "error=EIO", sync_once, &row);
 	check_eq(trace_count_injected(&trace, NULL), 2);
 	check_eq(trace_count(&trace, "fsync"), 1);
 	check_eq(trace_count(&trace, "fdatasync"), 1);

@@ -224,6 +224,56 @@ DATA_TEST(faults, p04_merged_writes_past_the_limit_fail_and_the_others_do_not)
 	check_eq(file_differs(fd, 0, GOOD * u + part, RIG_SEED), -1);
 }
 
+/* 64 writes that are one request at first; the limit stands `part` bytes into event GOOD. */
+static void meet_limit_in_64(struct rig *rig, int more_flags, uint64_t part)
+{
+	enum { N = 64, GOOD = 37, EACH = 4096 };
+	const int fd = rig_keep_fd(rig, file_reopen(rig_file(rig, 0), O_RDWR | more_flags));
+	uint8_t *buffer = rig_buffer(rig, N * EACH);
+	struct job *jobs = rig_jobs(rig, N);
+	struct ioe_stats stats;
+
+	pattern_fill(buffer, N * EACH, 0, RIG_SEED);
+	rig_open(rig, NULL);
+	for (uint32_t i = 0; i < N; i++)
+		ioe_prep_write(&jobs[i].event, fd, buffer + i * EACH, EACH, i * EACH);
+	limit_file_size(GOOD * EACH + part);
+	check_eq(rig_batch(rig, jobs, N, false), N);
+	rig_wait_all(rig);
+	unlimit_file_size();
+	for (uint32_t i = 0; i < N; i++) {
+		check_eq(jobs[i].calls, 1);
+		check_eq(jobs[i].result, i < GOOD ? EACH : -EFBIG);
+		check_eq(jobs[i].done, i < GOOD ? EACH : i == GOOD ? part : 0);
+	}
+	check_eq(file_size(fd), GOOD * EACH + part);
+	check_eq(file_differs(fd, 0, GOOD * EACH + part, RIG_SEED), -1);
+	/* All of them, then the rest as one, then what is left alone. */
+	stats = rig_stats(rig);
+	check_op(stats.merged_events, >=, 2 * N - GOOD - 1);
+	check_eq(stats.split, 1);
+	rig_close(rig, IOE_CLOSE_DRAIN);
+}
+
+NONE_TEST(faults, p04_limit_on_a_boundary_of_64_merged_writes)
+{
+	meet_limit_in_64(rig, 0, 0);
+	meet_limit_in_64(rig, O_DIRECT, 0);
+}
+
+/* Direct writes: on a boundary of sectors; where the sector is the event, there is none. */
+NONE_TEST(faults, p04_limit_inside_one_of_64_merged_writes)
+{
+	struct ioe_alignment alignment = { .size = sizeof(alignment) };
+	const int fd = rig_file(rig, 4096);
+
+	meet_limit_in_64(rig, 0, 1000);
+	check_eq(ioe_file_alignment(fd, &alignment), 0);
+	if (alignment.offset_bytes > 2048)
+		cr_skip_test("direct writes: sectors of %u bytes", alignment.offset_bytes);
+	meet_limit_in_64(rig, O_DIRECT, 2048);
+}
+
 /* ---- P5, P6 ------------------------------------------------------------------------------ */
 
 static uint64_t zero_from; /* requests at this offset or beyond complete with 0 bytes */
@@ -309,7 +359,8 @@ MATRIX_TEST(faults, p06_error_after_progress_keeps_the_byte_count)
 	const int fd = rig_file(rig, 9 * 512);
 	uint8_t *buffer = rig_buffer(rig, 9 * 512);
 	struct iovec iov[2] = { { buffer, 100 }, { buffer + 100, 9 * 512 - 100 } };
-	struct job *jobs = rig_jobs(rig, 4);
+	static const int errors[] = { ENOSPC, EIO, EBUSY, EDQUOT };
+	struct job *jobs = rig_jobs(rig, 6);
 
 	zero_from = 1;
 	fail_with = -EIO;
@@ -320,13 +371,21 @@ MATRIX_TEST(faults, p06_error_after_progress_keeps_the_byte_count)
 	ioe_prep_read(&jobs[0].event, fd, buffer, 9 * 512, 0);
 	check_eq(rig_do(rig, &jobs[0]), -EIO);
 	check_eq(jobs[0].done, 3 * 512);
-	ioe_prep_write(&jobs[1].event, fd, buffer, 9 * 512, 0);
-	check_eq(rig_do(rig, &jobs[1]), -EIO);
-	check_eq(jobs[1].done, 3 * 512);
 	/* A vector at once: no progress, no count. */
-	ioe_prep_readv(&jobs[2].event, fd, iov, 2, 1);
-	check_eq(rig_do(rig, &jobs[2]), -EIO);
-	check_eq(jobs[2].done, 0);
+	ioe_prep_readv(&jobs[1].event, fd, iov, 2, 1);
+	check_eq(rig_do(rig, &jobs[1]), -EIO);
+	check_eq(jobs[1].done, 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct job *job = &jobs[2 + i];
+
+		fail_with = -errors[i];
+		ioe_prep_write(&job->event, fd, buffer, 9 * 512, 0);
+		check_eq(rig_do(rig, job), -errors[i]);
+		check_eq(job->done, 3 * 512);
+	}
+	/* Not one of these errors is something to be tried again. */
+	check_eq(rig_stats(rig).retried, 0);
+	check_eq(seam_n_staged(IOE_OP_WRITE), 2 * 4);
 }
 
 static uint32_t n_first;

@@ -7,18 +7,23 @@
 #include <unistd.h>
 
 bool support_is_program;
+char support_context[128];
+bool support_aborts;
 
 void support_fail(const char *file, int line, const char *format, ...)
 {
-	char text[512];
+	char text[1280];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (support_is_program) {
-		fprintf(stderr, "FAILED %s:%d: %s\n", file, line, text);
+	if (support_is_program || support_aborts) {
+		fprintf(stderr, "FAILED %s:%d: %s%s%s\n", file, line, text,
+			support_context[0] != '\0' ? "\nagain with: " : "", support_context);
 		fflush(NULL);
+		if (support_aborts)
+			abort();
 		_exit(1);
 	}
 	cr_assert_fail("%s:%d: %s", file, line, text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * fail.h - how support code says that something went wrong: it fails the test that uses it, or
- *          ends the stress program.
+ *          ends the stress program or the fuzz target.
  * Invariants: none.
  * Threads:    the test's own thread in a test; any thread in a stress program.
  * Ownership:  none. */
@@ -13,6 +13,11 @@
 
 /* Set by programs with a main() of their own: fail by exit status 1. */
 extern bool support_is_program;
+/* Said with every failure of a program, if not empty: how to have it again. */
+extern char support_context[128];
+/* Set by fuzz targets: fail by abort(), which libFuzzer takes for a crash, so that it keeps the
+ * input. */
+extern bool support_aborts;
 
 void support_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4), noreturn, cold));

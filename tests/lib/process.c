@@ -5,6 +5,8 @@
 #include "tests/lib/fail.h"
 
 #include <dirent.h>
+#include <grp.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -17,6 +19,10 @@
 #include <unistd.h>
 
 #define WAIT_S 10
+
+/* The kernel's include/linux/sched.h, as field 9 of /proc/PID/task/TID/stat shows them. */
+#define PF_EXITING   0x4
+#define PF_IO_WORKER 0x10
 
 static uint32_t count_entries(const char *path)
 {
@@ -47,12 +53,6 @@ static void start_sanitizer_thread(void)
 	started_in = getpid();
 	must(pthread_create(&thread, NULL, do_nothing, NULL) == 0, "pthread_create");
 	pthread_join(thread, NULL);
-}
-
-uint32_t process_n_threads(void)
-{
-	start_sanitizer_thread();
-	return count_entries("/proc/self/task");
 }
 
 uint32_t process_n_fds(void)
@@ -128,31 +128,71 @@ static void read_name(const char *tid, char *ret_name, size_t size)
 	fclose(file);
 }
 
-uint32_t process_threads(struct thread_info *ret_threads, uint32_t n)
+/* False: the thread has gone. A name says nothing of a thread that was started a moment ago: it has
+ * its parent's. */
+static bool read_flags(const char *tid, uint64_t *ret_flags)
 {
-	DIR *dir;
+	char path[320], line[512];
+	const char *at;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/stat", tid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	at = fgets(line, sizeof(line), file) != NULL ? strrchr(line, ')') : NULL;
+	fclose(file);
+	/* Fields 3 to 8: state, ppid, pgrp, session, tty, tpgid. */
+	return at != NULL && sscanf(at, ") %*c %*d %*d %*d %*d %*d %" SCNu64, ret_flags) == 1;
+}
+
+static void read_thread(const char *tid, struct thread_info *ret_info)
+{
+	char path[320];
+
+	ret_info->tid = atoi(tid);
+	ret_info->signals_blocked = 0;
+	read_name(tid, ret_info->name, sizeof(ret_info->name));
+	snprintf(path, sizeof(path), "/proc/self/task/%s/status", tid);
+	(void)read_number(path, "SigBlk:", 16, &ret_info->signals_blocked);
+}
+
+/* The threads that are not on their way out; those of io_uring, or all others. */
+static uint32_t find_threads(bool io_workers, struct thread_info *ret_threads, uint32_t n)
+{
 	uint32_t found = 0;
+	DIR *dir;
 
 	start_sanitizer_thread();
 	dir = opendir("/proc/self/task");
 	must(dir != NULL, "/proc/self/task: %s", strerror(errno));
 	for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-		char path[320];
-		struct thread_info *info = &ret_threads[found];
+		uint64_t flags;
 
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' || !read_flags(entry->d_name, &flags) ||
+		    (flags & PF_EXITING) != 0 || ((flags & PF_IO_WORKER) != 0) != io_workers)
 			continue;
+		if (found < n)
+			read_thread(entry->d_name, &ret_threads[found]);
 		found++;
-		if (found > n)
-			continue;
-		info->tid = atoi(entry->d_name);
-		info->signals_blocked = 0;
-		read_name(entry->d_name, info->name, sizeof(info->name));
-		snprintf(path, sizeof(path), "/proc/self/task/%s/status", entry->d_name);
-		(void)read_number(path, "SigBlk:", 16, &info->signals_blocked);
 	}
 	closedir(dir);
 	return found;
+}
+
+uint32_t process_threads(struct thread_info *ret_threads, uint32_t n)
+{
+	return find_threads(false, ret_threads, n);
+}
+
+uint32_t process_n_threads(void)
+{
+	return find_threads(false, NULL, 0);
+}
+
+uint32_t process_n_io_workers(void)
+{
+	return find_threads(true, NULL, 0);
 }
 
 static void pause_briefly(void)
@@ -199,10 +239,30 @@ bool thread_wait_asleep(pid_t tid)
 	}
 }
 
+#ifdef IOE_COVERAGE
+void __gcov_dump(void);
+#endif
+
+void process_exit(int status)
+{
+	fflush(NULL);
+#ifdef IOE_COVERAGE
+	__gcov_dump();
+#endif
+	_exit(status);
+}
+
+static bool install_filter(struct sock_filter *filter, uint32_t n)
+{
+	const struct sock_fprog program = { .len = (unsigned short)n, .filter = filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
 bool process_forbid(int error, const int *numbers, uint32_t n)
 {
 	struct sock_filter filter[2 * 16 + 2];
-	struct sock_fprog program = { .filter = filter };
 	uint32_t k = 0;
 
 	must(n <= 16, "too many system calls to forbid");
@@ -215,7 +275,41 @@ bool process_forbid(int error, const int *numbers, uint32_t n)
 			BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((uint32_t)error & SECCOMP_RET_DATA));
 	}
 	filter[k++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	program.len = (unsigned short)k;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+	return install_filter(filter, k);
+}
+
+bool process_forbid_above(int error, int number, uint32_t max)
+{
+	enum { LOW_WORD = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4 };
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + LOW_WORD),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, max, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((uint32_t)error & SECCOMP_RET_DATA)),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	return install_filter(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
+bool process_become_stranger(uid_t uid, uint64_t lock_bytes_max)
+{
+	const struct rlimit limit = { lock_bytes_max, lock_bytes_max };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0)
+		return false;
+	if (geteuid() != 0)
+		return true;
+	/* Capabilities go with the last uid of root's. /proc/self is ours again when we are
+	 * dumpable. */
+	return setgroups(0, NULL) == 0 && setresgid(uid, uid, uid) == 0 &&
+	       setresuid(uid, uid, uid) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
+}
+
+uint64_t process_number(const char *variable, uint64_t fallback)
+{
+	const char *text = getenv(variable);
+
+	return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 0) : fallback;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+static bool was_given;
+
 /* Once for the whole run, before there are threads or children: they inherit it. */
 __attribute__((constructor)) static void choose_seed(void)
 {
@@ -14,7 +16,8 @@ __attribute__((constructor)) static void choose_seed(void)
 	char text[32];
 	uint64_t seed;
 
-	if (given != NULL && given[0] != '\0')
+	was_given = given != NULL && given[0] != '\0';
+	if (was_given)
 		return;
 	must_sys(getrandom(&seed, sizeof(seed), 0));
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
@@ -30,9 +33,19 @@ uint64_t random_seed(void)
 	return strtoull(text, NULL, 0);
 }
 
+bool random_seed_was_given(void)
+{
+	return was_given;
+}
+
 struct random random_open(uint64_t stream)
 {
-	struct random random = { random_seed() ^ (stream * UINT64_C(0xd1342543de82ef95)) };
+	return random_open_at(random_seed(), stream);
+}
+
+struct random random_open_at(uint64_t seed, uint64_t stream)
+{
+	struct random random = { seed ^ (stream * UINT64_C(0xd1342543de82ef95)) };
 
 	random_next(&random);
 	return random;

@@ -6,6 +6,7 @@
 #ifndef IOE_TESTS_RANDOM_H
 #define IOE_TESTS_RANDOM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct random {
@@ -15,8 +16,12 @@ struct random {
 /* IOE_SEED; where it is not set a new one is chosen, printed on stderr and set when the program
  * starts. */
 uint64_t random_seed(void);
+/* Whether IOE_SEED was set by who started the program. */
+bool random_seed_was_given(void);
 /* A sequence of its own for each stream number. */
 struct random random_open(uint64_t stream);
+/* The same with a seed of the caller's. */
+struct random random_open_at(uint64_t seed, uint64_t stream);
 uint64_t random_next(struct random *random);
 /* In [0, limit); limit > 0. */
 uint64_t random_below(struct random *random, uint64_t limit);

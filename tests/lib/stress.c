@@ -4,8 +4,11 @@
 #include "tests/check.h"
 #include "tests/lib/fail.h"
 #include "tests/lib/process.h"
+#include "tests/lib/random.h"
 
+#include <signal.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 const char *const stress_backends[4] = { "auto", "uring", "aio", "threads" };
 const char *const stress_threadings[3] = { "pool", "inline", "none" };
@@ -47,6 +50,29 @@ uint64_t stress_scaled(uint64_t n)
 uint64_t stress_scaled_full(uint64_t n)
 {
 	return scaled(n, 100);
+}
+
+uint64_t stress_seeds(uint64_t n)
+{
+	return process_number("IOE_SEEDS", random_seed_was_given() ? 1 : stress_scaled(n));
+}
+
+/* Whatever hangs, this may be called in. */
+static void on_alarm(int number)
+{
+	static const char text[] = "FAILED: does not end\nagain with: ";
+
+	(void)number;
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)!write(STDERR_FILENO, support_context, strlen(support_context));
+	(void)!write(STDERR_FILENO, "\n", 1);
+	_exit(1);
+}
+
+void stress_patience(uint32_t seconds)
+{
+	signal(SIGALRM, on_alarm);
+	alarm(seconds);
 }
 
 bool stress_scenario(const char *format, ...)

@@ -2,7 +2,8 @@
  * stress.h - what the stress programs share: scaled counts, scenarios by name, engines.
  * A stress program is PROGRAM [SUBSTRING]: it runs the scenarios whose name holds the substring,
  * prints a line for each, and exits with 0, with 1 on failure, with 77 when nothing could be run.
- * Environment: IOE_STRESS_PERCENT scales every count (100; under a sanitizer 10), IOE_SEED.
+ * Environment: IOE_STRESS_PERCENT scales every count (100; under a sanitizer 10), IOE_SEED,
+ *              IOE_SEEDS (a number of seeds, where a program runs several).
  * Invariants: none.
  * Threads:    main.
  * Ownership:  none. */
@@ -23,6 +24,12 @@ int stress_end(void);
 uint64_t stress_scaled(uint64_t n);
 /* The same, with 100 as the default under a sanitizer too. */
 uint64_t stress_scaled_full(uint64_t n);
+
+/* How many seeds to run, random_seed() and those that follow: IOE_SEEDS; else the one if IOE_SEED
+ * was given, else n, scaled. */
+uint64_t stress_seeds(uint64_t n);
+/* Fail if the program has not ended, or said this again, after so many seconds. */
+void stress_patience(uint32_t seconds);
 
 /* Whether to run the scenario; remembers its name and the time. */
 bool stress_scenario(const char *format, ...) __attribute__((format(printf, 1, 2)));

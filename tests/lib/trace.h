@@ -18,6 +18,11 @@ struct trace {
  * strace cannot run here. */
 void trace_run(struct trace *ret_trace, const char *const options[], void (*probe)(void *arg),
 	       void *arg);
+/* The same with these calls ("fsync,fdatasync"), which are then the only ones that are recorded,
+ * made to fail as strace says it ("error=EIO:when=2+3"). At least one has been, or the test
+ * fails. */
+void trace_inject(struct trace *ret_trace, const char *calls, const char *injection,
+		  void (*probe)(void *arg), void *arg);
 void trace_close(struct trace *trace);
 
 /* How often the call was made, those made to fail included; name NULL: any. */

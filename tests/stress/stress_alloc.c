@@ -77,18 +77,6 @@ static void prep(struct slot *slot, uint64_t i, int fd, uint8_t *buffer)
 	slot->event.arg = slot;
 }
 
-/* Threads of the kernel's io_uring come and go as it likes: not the library's. */
-static uint32_t own_threads(struct thread_info *threads)
-{
-	const uint32_t n = process_threads(threads, THREADS_MAX);
-	uint32_t own = 0;
-
-	for (uint32_t i = 0; i < n && i < THREADS_MAX; i++)
-		if (strncmp(threads[i].name, "iou-", 4) != 0)
-			threads[own++] = threads[i];
-	return own;
-}
-
 static bool is_among(pid_t tid, const struct thread_info *threads, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -110,7 +98,7 @@ static void run(const struct ioe_config *config, int fd, uint64_t n)
 	/* With NONE this thread fills the channel: it must be the owner before. */
 	if (config->threading == IOE_THREADING_NONE)
 		must(ioe_engine_run(engine, 0, 0) == 0, "run");
-	n_before = own_threads(before);
+	n_before = process_threads(before, THREADS_MAX);
 	count_alloc_start();
 	for (uint64_t i = 0; i < total; i++) {
 		struct slot *slot = &slots[i % WINDOW];
@@ -127,10 +115,11 @@ static void run(const struct ioe_config *config, int fd, uint64_t n)
 	}
 	must(ioe_engine_drain(engine) == 0, "drain");
 	allocated = count_alloc_stop();
-	n_after = own_threads(after);
+	n_after = process_threads(after, THREADS_MAX);
 	must(n_called == total && n_wrong == 0, "%llu callbacks of %llu, %llu wrong",
 	     (unsigned long long)n_called, (unsigned long long)total, (unsigned long long)n_wrong);
 	must(allocated == 0, "%llu allocations after open", (unsigned long long)allocated);
+	must(n_after <= THREADS_MAX, "%u threads", n_after);
 	for (uint32_t i = 0; i < n_after; i++)
 		must(is_among(after[i].tid, before, n_before), "new thread %s", after[i].name);
 	must(n_after == n_before, "%u threads, not %u", n_after, n_before);

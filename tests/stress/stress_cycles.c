@@ -127,8 +127,7 @@ static void run_backend(uint32_t backend)
 		children[threading] = (pid_t)must_sys(fork());
 		if (children[threading] == 0) {
 			run_mode(backend, threading, n_cycles);
-			fflush(NULL);
-			_exit(0);
+			process_exit(0);
 		}
 	}
 	for (uint32_t threading = 0; threading < 3; threading++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * stress_pingpong.c - P26: submit to an idle driver, wait for the end, again; a wake-up that is
- *                     lost shows as a stall. 200 k times in all; no stall may exceed 100 ms, but
- *                     for the time in which threads of ours were kept waiting for a CPU. */
+ *                     lost shows as a stall. 200 k times in all (`make stress`: 10 M); no stall may
+ *                     exceed 100 ms, but for the time in which threads of ours were kept waiting
+ *                     for a CPU, or the machine itself was. */
 #include "tests/check.h"
 #include "tests/lib/fail.h"
 #include "tests/lib/process.h"
@@ -12,6 +13,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #define STALL_MAX_NS (INT64_C(100000000) * (CHECK_SANITIZED ? 10 : 1))
 enum { SAMPLE_EVERY = 64 };
@@ -37,11 +39,25 @@ static void wait_for_end(void)
 	must(ret == 0, "no callback within 30 s: a wake-up was lost");
 }
 
+/* How long the CPUs of a virtual machine have been with others, all of them together. */
+static int64_t stolen_ns(void)
+{
+	FILE *file = fopen("/proc/stat", "re");
+	long long ticks = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "cpu %*d %*d %*d %*d %*d %*d %*d %lld", &ticks) != 1)
+		ticks = 0;
+	fclose(file);
+	return ticks * (INT64_C(1000000000) / sysconf(_SC_CLK_TCK));
+}
+
 /* How long threads of this process have been runnable without a CPU. */
 static int64_t waited_for_cpu_ns(void)
 {
 	DIR *dir = opendir("/proc/self/task");
-	int64_t total_ns = 0;
+	int64_t total_ns = stolen_ns();
 
 	for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
 		char path[320];
@@ -59,6 +75,15 @@ static int64_t waited_for_cpu_ns(void)
 	if (dir != NULL)
 		closedir(dir);
 	return total_ns;
+}
+
+static void judge(uint64_t n, int64_t longest_ns)
+{
+	char unit[64];
+
+	must(longest_ns <= STALL_MAX_NS, "a stall of %lld us", (long long)longest_ns / 1000);
+	snprintf(unit, sizeof(unit), "submits, longest %lld us,", (long long)longest_ns / 1000);
+	stress_done(n, unit);
 }
 
 static void run(const struct ioe_config *config, uint64_t n, bool callback)
@@ -88,9 +113,8 @@ static void run(const struct ioe_config *config, uint64_t n, bool callback)
 			took_ns -= waited_for_cpu_ns() - sampled_ns;
 		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
 	}
-	must(longest_ns <= STALL_MAX_NS, "a stall of %lld us", (long long)longest_ns / 1000);
 	must(ioe_engine_close(engine, IOE_CLOSE_DRAIN) == 0, "close");
-	stress_done(n, "submits");
+	judge(n, longest_ns);
 }
 
 /* NONE: the owner sleeps in run, another thread submits. */
@@ -146,8 +170,7 @@ static void run_none(const struct ioe_config *config, uint64_t n)
 		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
 	}
 	pthread_join(thread, NULL);
-	must(longest_ns <= STALL_MAX_NS, "a stall of %lld us", (long long)longest_ns / 1000);
-	stress_done(n, "submits");
+	judge(n, longest_ns);
 }
 
 int main(int argc, char **argv)

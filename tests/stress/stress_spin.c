@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PRODUCERS = 8, WINDOW = 512, RUNS = 5, TRIES = 4 };
+enum { PRODUCERS = 8, WINDOW = 512, RUNS = 5, TRIES = 12 };
 
 struct slot {
 	struct ioe_event event;

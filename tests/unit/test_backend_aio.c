@@ -106,11 +106,33 @@ Test(backend_aio, helpers_get_what_would_block_and_nothing_else, .timeout = 60)
 	check_eq(bench.counters.helped, 1);
 	check_eq(run_one(&bench, IOE_OP_FALLOCATE, direct, NULL, 4096, 0), 0);
 	check_eq(bench.counters.helped, 2);
-	prepare(&bench, 0, IOE_OP_READ, direct, buffer, 4096, 0)->flags = IOE_EVENT_NO_RESUME;
+	/* Where nothing is in the page cache: there the kernel would refuse it. */
+	prepare(&bench, 0, IOE_OP_READ, direct, buffer, 4096, 1 << 19)->flags = IOE_EVENT_NO_RESUME;
 	check_eq(run(&bench, 0), 4096);
 	check_eq(bench.counters.helped, 3);
 	bench_close(&bench);
 	free(buffer);
+}
+
+/* What a number was in the last commit says nothing about what it is in this one. */
+Test(backend_aio, p29_number_that_becomes_a_direct_file_needs_no_helper, .timeout = 60)
+{
+	struct bench bench;
+	int direct = place_file(PLACE_DISK_DIRECT, 1 << 20, BENCH_SEED, 0);
+	int number = file_reopen(direct, O_RDWR);
+	uint8_t *buffer = aligned_buffer(4096);
+
+	open_aio(&bench, 8, 4);
+	check_eq(run_one(&bench, IOE_OP_WRITE, number, buffer, 4096, 0), 4096);
+	check_eq(bench.counters.helped, 1);
+	check_sys(dup3(direct, number, O_CLOEXEC));
+	check_eq(pwrite(direct, buffer, 4096, 0), 4096); /* puts it out of the page cache */
+	check_eq(run_one(&bench, IOE_OP_WRITE, number, buffer, 4096, 0), 4096);
+	check_eq(bench.counters.helped, 1);
+	bench_close(&bench);
+	free(buffer);
+	close(number);
+	close(direct);
 }
 
 /* O_NONBLOCK means nothing to a file on a disk: no -EAGAIN from our own NOWAIT. */
@@ -162,14 +184,13 @@ Test(backend_aio, batch_is_one_io_submit, .timeout = 60)
 
 Test(backend_aio, p14_eagain_of_io_submit_keeps_the_rest_staged, .timeout = 60)
 {
-	static const char *const injections[] = { "inject=io_submit:error=EAGAIN:when=2..5",
-						  "inject=io_submit:error=EINTR:when=2..5" };
+	static const char *const injections[] = { "error=EAGAIN:when=2..5",
+						  "error=EINTR:when=2..5" };
 	struct bench bench;
 	struct trace trace;
 
 	for (int i = 0; i < 2; i++) {
-		trace_run(&trace, (const char *const[]){ "-e", injections[i], NULL },
-			  eight_direct_reads, &bench);
+		trace_inject(&trace, "io_submit", injections[i], eight_direct_reads, &bench);
 		check_eq(trace_count_injected(&trace, "io_submit"), 4);
 		trace_close(&trace);
 	}
@@ -200,9 +221,7 @@ Test(backend_aio, refused_request_is_done_by_a_helper_and_the_rest_go_on, .timeo
 	struct bench bench;
 	struct trace trace;
 
-	trace_run(&trace,
-		  (const char *const[]){ "-e", "inject=io_submit:error=EINVAL:when=2", NULL },
-		  one_of_eight_is_helped, &bench);
+	trace_inject(&trace, "io_submit", "error=EINVAL:when=2", one_of_eight_is_helped, &bench);
 	check_eq(trace_count_injected(&trace, "io_submit"), 1);
 	trace_close(&trace);
 }
@@ -213,7 +232,8 @@ static void depth_of_sixteen(void *arg)
 
 	open_aio(bench, 64, 4);
 	must(bench->config.ret_depth == 16, "depth %u", bench->config.ret_depth);
-	must(strstr(bench->config.ret_note, "depth 16, not 64"), "%s", bench->config.ret_note);
+	must(strstr(bench->config.ret_note, "depth 16 instead of 64"), "%s",
+	     bench->config.ret_note);
 	bench_close(bench);
 }
 
@@ -222,11 +242,53 @@ Test(backend_aio, p28_depth_is_halved_when_the_system_has_no_more, .timeout = 60
 	struct bench bench;
 	struct trace trace;
 
-	trace_run(&trace,
-		  (const char *const[]){ "-e", "inject=io_setup:error=EAGAIN:when=1..2", NULL },
-		  depth_of_sixteen, &bench);
+	trace_inject(&trace, "io_setup", "error=EAGAIN:when=1..2", depth_of_sixteen, &bench);
 	check_eq(trace_count_injected(&trace, "io_setup"), 2);
 	trace_close(&trace);
+}
+
+static void open_without_poll(void *arg)
+{
+	struct bench *bench = arg;
+	int ret;
+
+	memset(bench, 0, sizeof(*bench));
+	bench->ops = &ioe__backend_aio;
+	bench->config = (struct ioe__backend_config){ .depth = 8,
+						      .n_helpers = 4,
+						      .counters = &bench->counters };
+	ret = bench->ops->open(&bench->config, &bench->backend);
+	must(ret == -ENOSYS, "open: %d", ret);
+	must(strcmp(bench->config.ret_note, "no IOCB_CMD_POLL") == 0, "%s", bench->config.ret_note);
+}
+
+Test(backend_aio, kernel_without_poll_does_not_do, .timeout = 60)
+{
+	struct bench bench;
+	struct trace trace;
+
+	trace_inject(&trace, "io_submit", "error=EINVAL:when=1", open_without_poll, &bench);
+	check_eq(trace_count_injected(&trace, "io_submit"), 1);
+	trace_close(&trace);
+}
+
+/* As what is left staged after -EAGAIN may be. */
+Test(backend_aio, cancelled_before_commit_it_is_given_to_nobody, .timeout = 60)
+{
+	struct bench bench;
+	int fd = place_file(PLACE_DISK, 4096, BENCH_SEED, 0);
+	char buffer[100] = "";
+
+	open_aio(&bench, 8, 4);
+	prepare(&bench, 0, IOE_OP_READ, fd, buffer, 100, 0);
+	stage(&bench, 0);
+	bench.ops->cancel(bench.backend, &bench.requests[0]);
+	settle(&bench, 1);
+	check_eq(bench.seen[0].result, -ECANCELED);
+	check_eq(bench.counters.helped, 0);
+	check_eq(bytes_differ((uint8_t *)buffer, 100, 0), -1);
+	bench_close(&bench);
+	close(fd);
 }
 
 /* ---- An interface that breaks --------------------------------------------------------- */

@@ -4,27 +4,14 @@
 
 #include <pthread.h>
 
-/* A wait that nobody ends lasts as long as it was told to; a few may end early, for a wake that is
- * over, or for what opening has left. */
-static void wait_in_peace(struct bench *bench)
-{
-	for (int i = 0;; i++) {
-		int64_t started_ns = clock_now_ns();
-
-		check_op(i, <, 5);
-		check_eq(bench->ops->commit(bench->backend, 20 * IOE__NS_PER_MS), 0);
-		check_eq(reap(bench), 0);
-		if (clock_now_ns() - started_ns >= 20 * IOE__NS_PER_MS)
-			return;
-	}
-}
-
 BENCH_TEST(wait_ends_when_its_time_is_over)
 {
 	struct bench bench;
 
 	bench_open(&bench, backend, 8, 4);
 	check_eq(bench.ops->commit(bench.backend, 0), 0);
+	wait_in_peace(&bench);
+	/* With nothing to arm or to submit any more. */
 	wait_in_peace(&bench);
 	check_eq(bench.ops->pending(bench.backend), false);
 	bench_close(&bench);
@@ -105,8 +92,9 @@ BENCH_TEST(wake_reaches_a_driver_with_requests_in_the_kernel)
 
 	bench_open(&bench, backend, 8, 4);
 	waker.rounds = 20;
-	/* On a busy machine the read may be over first, each time: then again. */
-	for (uint32_t attempt = 0; attempt < 50 && n_woken == 0; attempt++) {
+	/* On a busy machine the read may be over first, each time: then again. Twice, since what
+	 * a wake is made with has to be there again. */
+	for (uint32_t attempt = 0; attempt < 50 && n_woken < 2; attempt++) {
 		waker.round = 0;
 		check_eq(pthread_create(&waker.thread, NULL, waker_main, &waker), 0);
 		for (uint32_t i = 1; i <= waker.rounds; i++) {
@@ -123,7 +111,7 @@ BENCH_TEST(wake_reaches_a_driver_with_requests_in_the_kernel)
 		}
 		pthread_join(waker.thread, NULL);
 	}
-	check_op(n_woken, >, 0);
+	check_op(n_woken, >=, 2);
 	bench_close(&bench);
 	close(fd);
 	free(buffer);

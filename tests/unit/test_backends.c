@@ -285,6 +285,32 @@ BENCH_TEST(pipe_with_o_nonblock_says_eagain)
 }
 
 /* Pipes and a socket at once: the cancelled end, the others go on, many times over. */
+/* Whatever completes at once: each request, and with it what its cancel says of itself. */
+BENCH_TEST(cancel_of_everything_overflows_no_queue)
+{
+	enum { N = 14 };
+	struct bench bench;
+	char buffer[N];
+	int fds[2];
+
+	check_sys(pipe2(fds, O_CLOEXEC));
+	bench_open(&bench, backend, N, N);
+	for (uint32_t i = 0; i < N; i++) {
+		prepare(&bench, i, IOE_OP_READ, fds[0], &buffer[i], 1, 0);
+		stage(&bench, i);
+	}
+	check_eq(bench.ops->commit(bench.backend, 0), 0);
+	for (uint32_t i = 0; i < N; i++)
+		bench.ops->cancel(bench.backend, &bench.requests[i]);
+	settle(&bench, N);
+	for (uint32_t i = 0; i < N; i++)
+		check_eq(bench.seen[i].result, -ECANCELED);
+	check_eq(bench.counters.cq_overflows, 0);
+	bench_close(&bench);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 BENCH_TEST(cancel_ends_waiting_reads_and_no_others)
 {
 	enum { N = 4 };
@@ -373,7 +399,7 @@ BENCH_TEST(close_leaves_nothing_behind)
 	struct bench bench;
 	int fd = place_file(PLACE_DISK, 65536, BENCH_SEED, 0);
 	uint32_t n_fds, n_threads;
-	char buffer[100];
+	char buffer[100] = "";
 
 	/* Once before counting: a sanitizer starts a thread with our first. */
 	bench_open(&bench, backend, 1, 1);
