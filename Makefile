@@ -45,7 +45,7 @@ PUBLIC_HEADERS := engine/ioe.h
 MAN_PAGES := $(sort $(wildcard docs/*.[1357]))
 
 LIB_SRC := $(sort $(wildcard engine/*.c merge/*.c workers/*.c channel/*.c))
-TOOL_SRC := $(sort $(wildcard tools/*.c))
+TOOL_SRC := $(sort $(wildcard tools/*.c tools/bench/*.c tools/suite/*.c))
 EXAMPLE_SRC := $(sort $(wildcard tools/examples/*.c))
 SUPPORT_SRC := $(sort $(wildcard tests/lib/*.c))
 STRESS_SRC := $(sort $(wildcard tests/stress/*.c))
@@ -309,7 +309,8 @@ bench bench-merge bench-suite: $(TOOL)
 
 # ---- Style ---------------------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard $(foreach d,engine merge workers channel tools tools/examples \
+C_FILES := $(sort $(wildcard $(foreach d,engine merge workers channel tools tools/bench \
+	tools/suite tools/examples \
 	tests $(wildcard tests/*/),$(d:/=)/*.c $(d:/=)/*.h)))
 TIDY := $(patsubst %,build/style/%.tidy,$(filter %.c,$(C_FILES)))
 

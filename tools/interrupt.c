@@ -4,14 +4,14 @@
  * Threads:    the main thread.
  * Ownership:  the descriptor is the module's, for the life of the process.
  */
-#include "interrupt.h"
+#include "tools/interrupt.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "sys.h"
+#include "tools/sys.h"
 
 static int signal_fd = -1;
 static bool seen;

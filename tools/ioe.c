@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands.h"
 #include "engine/ioe.h"
-#include "floor_memory.h"
-#include "options.h"
+#include "tools/commands.h"
+#include "tools/options.h"
+#include "tools/suite/floor_memory.h"
 
 struct command {
 	const char *name;

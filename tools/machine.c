@@ -4,7 +4,7 @@
  * Threads:    any.
  * Ownership:  see machine.h.
  */
-#include "machine.h"
+#include "tools/machine.h"
 
 #include <stdio.h>
 #include <string.h>

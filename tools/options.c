@@ -4,14 +4,14 @@
  * Threads:    any; the tables are const.
  * Ownership:  string values point into argv.
  */
-#include "options.h"
+#include "tools/options.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "sys.h"
-#include "units.h"
+#include "tools/sys.h"
+#include "tools/units.h"
 
 /* Longer texts are nobody's typing error. */
 #define NEAREST_LENGTH_MAX 40

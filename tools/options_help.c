@@ -4,12 +4,12 @@
  * Threads:    any; the tables are const.
  * Ownership:  none.
  */
-#include "options.h"
+#include "tools/options.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "sys.h"
+#include "tools/sys.h"
 
 /* "--rw=read|write|..." as far as it is short enough. */
 static void format_usage(const struct option_def *def, char *text, size_t size)

@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
 #include "engine/ioe.h"
-#include "machine.h"
-#include "options.h"
-#include "sys.h"
+#include "tools/commands.h"
+#include "tools/machine.h"
+#include "tools/options.h"
+#include "tools/sys.h"
 
 struct probe_options {
 	const char *filename;

@@ -5,7 +5,7 @@
  * Threads:    any; nothing is shared.
  * Ownership:  text is written into the caller's buffer.
  */
-#include "units.h"
+#include "tools/units.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "sys.h"
+#include "tools/sys.h"
 
 struct suffix {
 	const char *name;
