@@ -4,6 +4,7 @@
 #include "tests/lib/rig.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -339,6 +340,65 @@ MATRIX_TEST(close, submitter_waiting_for_room_is_sent_away)
 	}
 	for (uint32_t i = 0; i <= CAPACITY; i++)
 		check_eq(jobs[i].result, -ECANCELED);
+}
+
+/* A thread inside a submit call that gets no further until it may: in the handler of a signal. */
+static struct {
+	int held;
+	int may_go;
+} inside;
+
+static void hold(int signal_number)
+{
+	const struct timespec ms = { 0, 1000000 };
+
+	(void)signal_number;
+	__atomic_store_n(&inside.held, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&inside.may_go, __ATOMIC_SEQ_CST) == 0)
+		nanosleep(&ms, NULL);
+}
+
+/* Long enough for a close that waits for nobody to return. */
+static void let_go_later(void *arg)
+{
+	const struct timespec later = { 0, 300000000 };
+
+	(void)arg;
+	nanosleep(&later, NULL);
+	__atomic_store_n(&inside.may_go, 1, __ATOMIC_SEQ_CST);
+}
+
+BACKEND_TEST(close, p35_waits_for_a_submitter_that_is_held_up_inside)
+{
+	const struct sigaction action = { .sa_handler = hold };
+	const struct timespec ms = { 0, 1000000 };
+	struct job *jobs = rig_jobs(rig, 3);
+	struct ioe_config config = rig_config(rig);
+	struct late late = { rig, &jobs[2], 1 };
+	struct actor submitter, releaser;
+	int fds[2];
+
+	rig_pipe(rig, fds);
+	config.depth_max = 1;
+	config.channel_capacity = 1;
+	rig_open(rig, &config);
+	rig_prep_nops(jobs, 3);
+	ioe_prep_read(&jobs[0].event, fds[0], bytes, 1, 0);
+	rig_submit(rig, &jobs[0]);
+	rig_wait_in_flight(rig, 1);
+	rig_submit(rig, &jobs[1]);
+	actor_start(&submitter, submit_late, &late);
+	cr_assert(thread_wait_asleep(submitter.tid));
+	check_sys(sigaction(SIGUSR1, &action, NULL));
+	check_eq(pthread_kill(submitter.thread, SIGUSR1), 0);
+	while (__atomic_load_n(&inside.held, __ATOMIC_SEQ_CST) == 0)
+		nanosleep(&ms, NULL);
+	actor_start(&releaser, let_go_later, NULL);
+	rig_close(rig, IOE_CLOSE_CANCEL);
+	check_eq(__atomic_load_n(&inside.may_go, __ATOMIC_SEQ_CST), 1);
+	actor_join(&releaser);
+	actor_join(&submitter);
+	check_eq(late.ret, -ESHUTDOWN);
 }
 
 struct endless {

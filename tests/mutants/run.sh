@@ -16,7 +16,8 @@
 # DIR/2... are copies of it, one for each job: a mutant is applied there, built and tested, and what
 # has changed since is taken from DIR/tree again. DIR/log/NAME has what was built and tested.
 #   ONLY=TEXT     those whose name has TEXT in it
-#   SAMPLE=N      N of them that do not survive, chosen by IOE_SEED, which is printed
+#   SAMPLE=N      N of them that are killed at the first try (no Survives:, no Times:), chosen by
+#                 IOE_SEED, which is printed
 #   MUTANT_JOBS=N how many at a time (as many as there are CPUs)
 #   MUTANT_LIMIT_S=N how long one of these commands may take (30); more on a busy machine
 # Exit status 0: every patch applies and builds, and those that survive say why.
@@ -309,7 +310,7 @@ done
 if [ -n "${SAMPLE:-}" ]; then
 	say "IOE_SEED=$seed chooses $SAMPLE of ${#names[@]}"
 	mapfile -t names < <(for name in "${names[@]}"; do
-		[ -n "$(value_of "$name" Survives)" ] ||
+		[ -n "$(value_of "$name" Survives)$(value_of "$name" Times)" ] ||
 			printf '%s %s\n' "$(cksum <<<"$seed $name" | cut -d ' ' -f 1)" "$name"
 	done | sort -n | head -n "$SAMPLE" | cut -d ' ' -f 2)
 fi
