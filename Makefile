@@ -96,7 +96,10 @@ FORTIFY = $(if $(filter -O0,$(CFLAGS))$(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $
 
 COMMON_CFLAGS := -std=gnu11 -pthread $(WARNINGS) -fno-semantic-interposition \
 	-fstack-protector-strong $(CPU_HARDENING)
-CFLAGS_release = -O2 -g $(FORTIFY)
+# Link-time optimisation by gcc: 8 % of a nop. Its objects have machine code too, so that clang, and
+# who links the archive without it, find what they need.
+LTO := $(if $(SUFFIX),,-flto=auto -ffat-lto-objects)
+CFLAGS_release = -O3 -g $(LTO) $(FORTIFY)
 CFLAGS_test = -O2 -g $(FORTIFY) -DIOE_TEST_SEAM -DIOE_VERIFY
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -DIOE_PLAIN_RUNNER -DIOE_TEST_SEAM -DIOE_VERIFY
@@ -106,6 +109,7 @@ CFLAGS_fuzz := -O2 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,
 	-fno-sanitize-recover=all -DIOE_PLAIN_RUNNER -DIOE_TEST_SEAM -DIOE_VERIFY
 CFLAGS_coverage := -O1 -g -DIOE_PLAIN_RUNNER -DIOE_COVERAGE -DIOE_TEST_SEAM -DIOE_VERIFY
 CFLAGS_valgrind := -O1 -g -DIOE_PLAIN_RUNNER -DIOE_VALGRIND -DIOE_TEST_SEAM -DIOE_VERIFY
+LDFLAGS_release := $(if $(LTO),$(LTO) -O3)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
@@ -341,10 +345,16 @@ INSTALLED = $(foreach h,$(PUBLIC_HEADERS),$(INCLUDEDIR)/$(notdir $(h))) \
 # $(call put,mode,file,directory)
 put = $(INSTALL) -d '$(DESTDIR)$(3)' && $(INSTALL) -m $(1) $(2) '$(DESTDIR)$(3)/' &&
 
+# What is for link-time optimisation only another version of gcc would refuse.
+OBJCOPY ?= objcopy
+strip_lto := $(OBJCOPY) --wildcard --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*' \
+	--strip-symbol=__gnu_lto_slim --strip-symbol=__gnu_lto_v1
+
 install: all
 	$(call say,INSTALL,'$(DESTDIR)$(PREFIX)')
 	$(Q)$(foreach h,$(PUBLIC_HEADERS),$(call put,644,$(h),$(INCLUDEDIR))) \
 	$(call put,644,$(release)/libioe.a,$(LIBDIR)) \
+	$(if $(LTO),$(strip_lto) '$(DESTDIR)$(LIBDIR)/libioe.a' &&) \
 	$(call put,755,$(release)/$(SHARED),$(LIBDIR)) \
 	ln -sf $(SHARED) '$(DESTDIR)$(LIBDIR)/$(SONAME)' && \
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libioe.so' && \

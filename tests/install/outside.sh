@@ -36,6 +36,12 @@ mv "$work/prefix/lib/libioe.so" "$work/kept"
 "${compiler[@]}" reader.c -o reader_archive "${static[@]}"
 mv "$work/kept" "$work/prefix/lib/libioe.so"
 
+# What one version of gcc leaves for link-time optimisation another refuses.
+if readelf -SW "$work/prefix/lib/libioe.a" | grep -q 'gnu\.lto'; then
+	echo "libioe.a has sections for link-time optimisation"
+	exit 1
+fi
+
 LD_LIBRARY_PATH="$work/prefix/lib" ./reader data | cmp - data
 readelf -d reader | grep -q 'NEEDED.*\[libioe\.so\.[0-9]*\]'
 ./reader_static data | cmp - data
