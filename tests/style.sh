@@ -46,6 +46,10 @@ shellcheck "${scripts[@]}" || fail shellcheck
 for file in "${tree[@]}"; do
 	case $file in *.[ch]) printf '%s\n' "${file#./}" ;; esac
 done | grep -vxFf <(printf '%s\n' "${files[@]}") && fail "C files that are in no folder of C_FILES (Makefile)"
+# `make mutants` takes long, and CI runs a few of them.
+for patch in tests/mutants/*.patch; do
+	git apply --check "$patch" || fail "$patch does not apply any more: make it anew"
+done
 # A test that is named by a row of the pitfalls stands in that row.
 while read -r suite row; do
 	grep "^| P$((10#$row)) |" tests/README.md | grep -qF "\`$suite/p$row" ||
