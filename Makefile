@@ -137,7 +137,7 @@ COMPILER_clang := clang libclang-rt-14-dev
 PACKAGES_build := $(COMPILER_$(notdir $(firstword $(CC)))) binutils libc6-dev liburing-dev \
 	libaio-dev libck-dev libjansson-dev
 PACKAGES_test := gcc g++ libcriterion-dev libfuse3-dev pkg-config strace jq e2fsprogs
-PACKAGES_style := clang-format clang-tidy cppcheck shellcheck
+PACKAGES_style := clang-format clang-tidy cppcheck shellcheck git
 PACKAGES_fuzz := $(COMPILER_clang)
 PACKAGES_fresh := debootstrap
 PACKAGES_coverage := gcovr
