@@ -45,7 +45,7 @@ PUBLIC_HEADERS := engine/ioe.h
 MAN_PAGES := $(sort $(wildcard docs/*.[1357]))
 
 LIB_SRC := $(sort $(wildcard engine/*.c merge/*.c workers/*.c channel/*.c))
-TOOL_SRC := $(sort $(wildcard tools/*.c tools/bench/*.c tools/suite/*.c))
+TOOL_SRC := $(sort $(wildcard tools/*.c tools/bench/*.c tools/suite/*.c tools/plot/*.c))
 EXAMPLE_SRC := $(sort $(wildcard tools/examples/*.c))
 SUPPORT_SRC := $(sort $(wildcard tests/lib/*.c))
 STRESS_SRC := $(sort $(wildcard tests/stress/*.c))
@@ -55,10 +55,14 @@ FUZZ_MAIN := tests/fuzz/main.c
 CRASH_SRC := $(sort $(wildcard tests/crash/crash_*.c))
 CRASH_PARTS := $(filter-out $(CRASH_SRC),$(sort $(wildcard tests/crash/*.c)))
 SURROUND_SRC := tests/surroundings/surround.c
+TOOL_HELPER_SRC := $(sort $(wildcard tests/tools/*.c))
 # Each of these is a program.
-PROGRAM_SRC := $(STRESS_SRC) $(COST_SRC) $(FUZZ_SRC) $(CRASH_SRC) $(SURROUND_SRC)
+PROGRAM_SRC := $(STRESS_SRC) $(COST_SRC) $(FUZZ_SRC) $(CRASH_SRC) $(SURROUND_SRC) $(TOOL_HELPER_SRC)
 SUITES := $(foreach s,unit conformance faults,$(if $(wildcard tests/$(s)/*.c),$(s)))
 SUITE_SRC := $(sort $(foreach s,$(SUITES),$(wildcard tests/$(s)/*.c)))
+# A suite of modules of the tool, linked with all of it but its main().
+TOOL_SUITE := $(if $(wildcard tests/tools/unit/*.c),tools_unit)
+TOOL_SUITE_SRC := $(sort $(wildcard tests/tools/unit/*.c))
 
 version_part = $(shell sed -n \
 	's/^.define[[:space:]]\{1,\}IOE_VERSION_$(1)[[:space:]]\{1,\}\([0-9]*\).*/\1/p' engine/ioe.h)
@@ -124,7 +128,7 @@ $(foreach c,$(CONFIGS),$(eval $($(c))/stress/stress_open: \
 	private LDFLAGS_$(c) += $(WRAPPED:%=-Wl,--wrap=%)))
 
 LIB_LIBS := -luring -lck -lpthread
-TOOL_LIBS := -ljansson -lm
+TOOL_LIBS := -ljansson -lisal -lxxhash -lm
 # What only some tests use is linked to those (--as-needed).
 SUPPORT_LIBS := -lfuse3
 TEST_LIBS_test := -lcriterion
@@ -135,8 +139,10 @@ TEST_LIBS_release := -lcriterion
 COMPILER_gcc := gcc
 COMPILER_clang := clang libclang-rt-14-dev
 PACKAGES_build := $(COMPILER_$(notdir $(firstword $(CC)))) binutils libc6-dev liburing-dev \
-	libaio-dev libck-dev libjansson-dev
-PACKAGES_test := gcc g++ libcriterion-dev libfuse3-dev pkg-config strace jq e2fsprogs
+	libaio-dev libck-dev libjansson-dev libisal-dev libxxhash-dev
+PACKAGES_test := gcc g++ libcriterion-dev libfuse3-dev pkg-config strace jq e2fsprogs mandoc \
+	libxml2-utils fio
+PACKAGES_fio := fio fio-examples jq
 PACKAGES_style := clang-format clang-tidy cppcheck shellcheck git
 PACKAGES_fuzz := $(COMPILER_clang)
 PACKAGES_fresh := debootstrap
@@ -149,7 +155,7 @@ PACKAGES_suite := fio gnuplot-nox
 
 # ---- Goals ---------------------------------------------------------------------------------
 
-.PHONY: all check check-all check-fast check-install asan tsan crash model stress soak fuzz mutants \
+.PHONY: all check check-all check-fio check-fast check-install asan tsan crash model stress soak fuzz mutants \
 	coverage valgrind bench bench-merge bench-suite cost style style-text fresh install uninstall clean help \
 	print-public-headers print-version FORCE
 
@@ -164,7 +170,8 @@ help:
 	@echo '  bench-merge    merging: sequential IO beside large requests, random IO with and without'
 	@echo '  bench-suite    what the engine costs, T1 to T12: table, JSON, plots in $(SUITE_DIR)/; ONLY=T1$(comma)T6'
 	@echo '  check          all tests'
-	@echo '  check-all      and the conformance tests in all surroundings (below)'
+	@echo '  check-all      and what is compared with fio, and the conformance tests in all surroundings'
+	@echo '  check-fio      ioe bench beside fio: what both print, and fio'\''s own example jobs'
 	@echo '  check-fast     unit and conformance tests, header check; under 30 s'
 	@echo '  check-install  only the tests of what make install puts where'
 	@echo '  asan tsan      the tests under address+undefined and thread sanitizers'
@@ -188,12 +195,13 @@ help:
 # Run one suite or test, by name: make check-fast ONLY=unit
 ONLY ?=
 only = $(if $(ONLY),$(foreach t,$(1),$(if $(findstring $(ONLY),$(t)),$(t))),$(1))
-suites_of = $(SUITES:%=$($(1))/%)
+suites_of = $(patsubst %,$($(1))/%,$(SUITES) $(TOOL_SUITE))
 stress_of = $(STRESS_SRC:tests/%.c=$($(1))/%)
 cost_of = $(COST_SRC:tests/%.c=$($(1))/%)
 crash_of = $(CRASH_SRC:tests/%.c=$($(1))/%)
 fuzz_of = $(FUZZ_SRC:tests/%.c=$($(1))/%)
 TOOL_TESTS := $(if $(TOOL),$(sort $(wildcard tests/tools/*.sh)))
+FIO_TESTS := $(if $(TOOL),$(sort $(wildcard tests/fio/*.sh)))
 INSTALL_TESTS := $(sort $(wildcard tests/install/*.sh))
 # Suites and scripts find the rest of the build through these, and nothing else.
 RUN = env IOE_RELEASE_DIR=$(release) IOE_TEST_DIR=$($(1)) CC=$(call quote,$(CC)) \
@@ -202,9 +210,15 @@ RUN = env IOE_RELEASE_DIR=$(release) IOE_TEST_DIR=$($(1)) CC=$(call quote,$(CC))
 # Fuzz targets run on random inputs here, costs are measured once, and crashes are a few: so that
 # none of them rots.
 programs_of = $(foreach kind,suites stress fuzz cost crash,$(call $(kind)_of,$(1)))
-check: all $(call programs_of,test) build/setup/test.ok
+# What the scripts of tests/tools run beside `ioe`.
+tool_helpers_of = $(TOOL_HELPER_SRC:tests/%.c=$($(1))/%)
+check: all $(call programs_of,test) $(call tool_helpers_of,test) build/setup/test.ok
 	$(Q)IOE_COST_RUNS=1 $(call RUN,test) \
 		$(call only,$(call programs_of,test) $(TOOL_TESTS) $(INSTALL_TESTS))
+
+# With fio beside it: takes minutes of its own.
+check-fio: all build/setup/fio.ok build/setup/test.ok
+	$(Q)env IOE_RELEASE_DIR=$(release) tests/run.sh build/fio/log $(call only,$(FIO_TESTS))
 
 FAST_SUITES := $(filter unit conformance,$(SUITES))
 check-fast: $(FAST_SUITES:%=$(test)/%) build/setup/test.ok
@@ -246,6 +260,7 @@ $(foreach c,$(SURROUND_CONFIGS),$(eval $(call SURROUND_RULES,$(c))))
 
 # One after the other, also with -j.
 check-all: check
+	$(Q)$(MAKE) --no-print-directory check-fio
 	$(Q)$(MAKE) --no-print-directory surroundings
 
 # ---- Crashes -------------------------------------------------------------------------------
@@ -314,8 +329,8 @@ bench bench-merge bench-suite: $(TOOL)
 # ---- Style ---------------------------------------------------------------------------------
 
 C_FILES := $(sort $(wildcard $(foreach d,engine merge workers channel tools tools/bench \
-	tools/suite tools/examples \
-	tests $(wildcard tests/*/),$(d:/=)/*.c $(d:/=)/*.h)))
+	tools/suite tools/plot tools/examples \
+	tests $(wildcard tests/*/) tests/tools/unit,$(d:/=)/*.c $(d:/=)/*.h)))
 TIDY := $(patsubst %,build/style/%.tidy,$(filter %.c,$(C_FILES)))
 
 style: style-text $(TIDY)
@@ -414,7 +429,8 @@ ALL_LDFLAGS_$(1) = $$(COMMON_LDFLAGS) $$(LDFLAGS_$(1)) $$(LDFLAGS)
 LIB_OBJ_$(1) := $$(LIB_SRC:%.c=$$($(1))/%.o)
 TOOL_OBJ_$(1) := $$(TOOL_SRC:%.c=$$($(1))/%.o)
 SUPPORT_OBJ_$(1) := $$(SUPPORT_SRC:%.c=$$($(1))/%.o)
-TEST_OBJ_$(1) := $$(SUPPORT_OBJ_$(1)) $$(SUITE_SRC:%.c=$$($(1))/%.o) \
+TOOL_SUITE_OBJ_$(1) := $$(TOOL_SUITE_SRC:%.c=$$($(1))/%.o)
+TEST_OBJ_$(1) := $$(SUPPORT_OBJ_$(1)) $$(SUITE_SRC:%.c=$$($(1))/%.o) $$(TOOL_SUITE_OBJ_$(1)) \
 	$$(patsubst %.c,$$($(1))/%.o,$$(PROGRAM_SRC) $$(FUZZ_MAIN) $$(CRASH_PARTS))
 OTHER_OBJ_$(1) := $$(TOOL_OBJ_$(1)) $$(TEST_OBJ_$(1)) $$(EXAMPLE_SRC:%.c=$$($(1))/%.o)
 
@@ -427,7 +443,7 @@ $$($(1))/links: FORCE | build/setup/build.ok
 	@mkdir -p $$(@D)
 	@printf '%s\n' $$(call quote,$$(CC_$(1)) $$(ALL_LDFLAGS_$(1)) $$(LIB_LIBS) $$(TOOL_LIBS)) \
 		'$$(SUPPORT_LIBS)' '$$(LIB_SRC)' '$$(TOOL_SRC)' '$$(SUPPORT_SRC)' \
-		'$$(SUITE_SRC)' | $$(call replace,$$@)
+		'$$(SUITE_SRC)' '$$(TOOL_SUITE_SRC)' | $$(call replace,$$@)
 
 $$(LIB_OBJ_$(1)): PIC := -fPIC
 $$(OTHER_OBJ_$(1)): PIC := -fPIE
@@ -467,6 +483,11 @@ $$(foreach s,$$(SUITES),$$(eval $$($(1))/$$(s): $$(filter \
 $$(SUITES:%=$$($(1))/%): $$($(1))/libsupport.a $$($(1))/libioe.a $$($(1))/links
 	$$(call say,LD,$$@)
 	$$(Q)$$(LINK_$(1)) $$(TEST_LIBS_$(1)) $$(SUPPORT_LIBS) $$(LIB_LIBS)
+$$(TOOL_SUITE:%=$$($(1))/%): $$(TOOL_SUITE_OBJ_$(1)) \
+		$$(filter-out $$($(1))/tools/ioe.o,$$(TOOL_OBJ_$(1))) \
+		$$($(1))/libsupport.a $$($(1))/libioe.a $$($(1))/links
+	$$(call say,LD,$$@)
+	$$(Q)$$(LINK_$(1)) $$(TEST_LIBS_$(1)) $$(SUPPORT_LIBS) $$(LIB_LIBS) $$(TOOL_LIBS)
 # A program of each file. libFuzzer brings a main() of its own.
 $$(FUZZ_SRC:tests/%.c=$$($(1))/%): $$(if $$(filter fuzz,$(1)),,$$(FUZZ_MAIN:%.c=$$($(1))/%.o))
 $$(CRASH_SRC:tests/%.c=$$($(1))/%): $$(CRASH_PARTS:%.c=$$($(1))/%.o)

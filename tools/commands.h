@@ -15,6 +15,7 @@ enum exit_status {
 
 int bench_command(int argc, char **argv);
 int suite_command(int argc, char **argv);
+int plot_command(int argc, char **argv);
 int probe_command(int argc, char **argv);
 /* What `ioe suite` starts to look at the memory of an engine in a process of its own. */
 int floor_memory_command(int argc, char **argv);

@@ -15,6 +15,7 @@
 
 static int signal_fd = -1;
 static bool seen;
+static bool status_asked;
 
 static void signals_of_interest(sigset_t *set)
 {
@@ -31,6 +32,7 @@ int interrupt_open(void)
 	if (signal_fd >= 0)
 		return 0;
 	signals_of_interest(&set);
+	sigaddset(&set, SIGUSR1);
 	rc = pthread_sigmask(SIG_BLOCK, &set, NULL);
 	if (rc)
 		return -rc;
@@ -46,18 +48,38 @@ int interrupt_fd(void)
 	return signal_fd;
 }
 
-bool interrupt_seen(void)
+/* Take what has come: at most one of each kind is pending. */
+static void look(void)
 {
 	struct signalfd_siginfo info;
 	sigset_t set;
 
-	if (seen || signal_fd < 0)
-		return seen;
-	if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return false;
-	seen = true;
-	/* What is in flight may never come back: a second Ctrl-C does not wait for it. */
-	signals_of_interest(&set);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	return true;
+	while (signal_fd >= 0 && read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1) {
+			status_asked = true;
+			continue;
+		}
+		seen = true;
+		/* What is in flight may never come back: a second Ctrl-C does not wait for it. */
+		signals_of_interest(&set);
+		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+		break;
+	}
+}
+
+bool interrupt_seen(void)
+{
+	if (!seen)
+		look();
+	return seen;
+}
+
+bool interrupt_status_asked(void)
+{
+	bool asked;
+
+	look();
+	asked = status_asked;
+	status_asked = false;
+	return asked;
 }

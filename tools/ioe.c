@@ -22,6 +22,7 @@ struct command {
 static const struct command commands[] = {
 	{ "bench", bench_command, "run one IO job on a file and print what it did" },
 	{ "suite", suite_command, "ours beside the raw loops, on a real file: tables" },
+	{ "plot", plot_command, "draw latency, IOPS and bandwidth of several runs: JSON to SVG" },
 	{ "probe", probe_command, "which backends there are here, and what a file wants" },
 	{ FLOOR_MEMORY_COMMAND, floor_memory_command, NULL },
 };

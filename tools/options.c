@@ -1,85 +1,43 @@
 /* SPDX-License-Identifier: MIT
- * options.c - options from one table: parsing and defaults; the help is in options_help.c.
+ * options.c - options from one table: parsing and defaults; help and man page are in files of their
+ * own.
  * Invariants: a field is written only with a value that has passed its type and range.
  * Threads:    any; the tables are const.
- * Ownership:  string values point into argv.
+ * Ownership:  string values point into the text that was parsed.
  */
 #include "tools/options.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "tools/sys.h"
 #include "tools/units.h"
 
-/* Longer texts are nobody's typing error. */
-#define NEAREST_LENGTH_MAX 40
-
-static size_t min_size(size_t a, size_t b)
+const struct option_def *option_at(const struct option_table *table, int i)
 {
-	return a < b ? a : b;
-}
-
-/* Insertions, deletions, replacements and swaps of neighbours that make b of a. */
-static size_t edit_distance(const char *a, const char *b)
-{
-	size_t rows[3][NEAREST_LENGTH_MAX + 1];
-	size_t *before = rows[0], *last = rows[1], *now = rows[2];
-	size_t length_a = strlen(a), length_b = strlen(b);
-
-	if (length_a > NEAREST_LENGTH_MAX || length_b > NEAREST_LENGTH_MAX)
-		return NEAREST_LENGTH_MAX;
-	memset(rows, 0, sizeof(rows));
-	for (size_t j = 0; j <= length_b; j++)
-		last[j] = j;
-	for (size_t i = 1; i <= length_a; i++) {
-		size_t *spare = before;
-
-		now[0] = i;
-		for (size_t j = 1; j <= length_b; j++) {
-			size_t replaced = last[j - 1] + (a[i - 1] != b[j - 1]);
-
-			now[j] = min_size(replaced, min_size(last[j], now[j - 1]) + 1);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				now[j] = min_size(now[j], before[j - 2] + 1);
-		}
-		before = last;
-		last = now;
-		now = spare;
-	}
-	return last[length_b];
-}
-
-const char *options_nearest(const char *const names[], size_t n, const char *text)
-{
-	const char *nearest = NULL;
-	size_t length = strlen(text);
-	size_t best = length < 4 ? 2 : length / 3 + 2;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t distance = edit_distance(text, names[i]);
-
-		/* The beginning of a name is near it, however much of it is missing. */
-		if (length >= 3 && !strncmp(names[i], text, length))
-			distance = min_size(distance, 1);
-		if (distance < best) {
-			best = distance;
-			nearest = names[i];
+	for (const struct option_def *const *part = table->parts; *part; part++) {
+		for (const struct option_def *def = *part; def->name; def++) {
+			if (!i--)
+				return def;
 		}
 	}
-	return nearest;
+	return NULL;
 }
 
 int options_find(const struct option_table *table, const char *name)
 {
-	for (int i = 0; table->defs[i].name; i++) {
-		const struct option_def *def = &table->defs[i];
+	const struct option_def *def;
 
+	for (int i = 0; (def = option_at(table, i)); i++) {
 		if (!strcmp(def->name, name) || (def->alias && !strcmp(def->alias, name)))
 			return i;
 	}
 	return -1;
+}
+
+bool option_is_bare(const struct option_def *def)
+{
+	return def->type == OPTION_BOOL || def->bare;
 }
 
 bool options_is_given(const struct option_table *table, const struct option_given *given,
@@ -87,18 +45,46 @@ bool options_is_given(const struct option_table *table, const struct option_give
 {
 	int i = options_find(table, name);
 
-	return i >= 0 && (given->bits >> i & 1);
+	return i >= 0 && option_given_at(given, i);
+}
+
+void option_source_print(FILE *out, const struct option_source *source)
+{
+	fprintf(out, "%s: ", source->command);
+	if (source->where)
+		fprintf(out, "%s: ", source->where);
+	if (source->job)
+		fprintf(out, "[%s] ", source->job);
+}
+
+int options_refuse(const struct option_source *source, const char *name, const char *text,
+		   const char *why)
+{
+	option_source_print(stderr, source);
+	fprintf(stderr, "%s%s%s%s: %s\n", source->where ? "" : "--", name, text ? "=" : "",
+		text ? text : "", why);
+	return -EINVAL;
 }
 
 int options_check_scope(const struct option_table *table, const struct option_given *given,
-			uint32_t scope, const char *name, const char *value)
+			uint32_t scope, const char *name, const char *value,
+			const struct option_source *source)
 {
-	for (int i = 0; table->defs[i].name; i++) {
-		if (!(given->bits >> i & 1) || table->defs[i].scope & scope)
+	const struct option_def *def;
+
+	for (int i = 0; (def = option_at(table, i)); i++) {
+		struct option_source at = *source;
+
+		if (!option_given_at(given, i) || def->scope & scope)
 			continue;
-		fprintf(stderr, "%s: --%s means nothing to --%s=%s\n", table->command,
-			table->defs[i].name, name, value);
-		return -EINVAL;
+		if (given->where[i])
+			at.where = given->where[i];
+		option_source_print(stderr, &at);
+		fprintf(stderr, "%s--%s means nothing to --%s=%s\n",
+			option_inherited_at(given, i) ? "note: " : "", def->name, name, value);
+		/* What was said of all jobs may be meant for others. */
+		if (!option_inherited_at(given, i))
+			return -EINVAL;
 	}
 	return 0;
 }
@@ -112,49 +98,45 @@ const char *options_choice_name(const struct option_choice *choices, uint64_t va
 	return "?";
 }
 
-static int refuse_choice(const struct option_table *table, const struct option_def *def,
-			 const char *text)
+int options_parse_choice(const struct option_choice *choices, const char *text, uint64_t *ret_value,
+			 char why[OPTION_WHY_MAX])
 {
-	const char *names[OPTIONS_MAX] = { NULL };
+	const char *names[OPTIONS_MAX];
 	const char *nearest;
-	size_t n = 0;
+	size_t n = 0, length = 0;
 
-	for (; n < OPTIONS_MAX && def->choices[n].name; n++)
-		names[n] = def->choices[n].name;
+	for (; n < OPTIONS_MAX && choices[n].name; n++) {
+		if (!strcmp(choices[n].name, text)) {
+			*ret_value = choices[n].value;
+			return 0;
+		}
+		names[n] = choices[n].name;
+	}
 	nearest = options_nearest(names, n, text);
-	fprintf(stderr, "%s: --%s=%s: ", table->command, def->name, text);
 	if (nearest)
-		fprintf(stderr, "did you mean '%s'? ", nearest);
-	fprintf(stderr, "it can be");
-	for (size_t i = 0; i < n; i++)
-		fprintf(stderr, "%s %s", i ? "," : "", names[i]);
-	fprintf(stderr, "\n");
+		snprintf(why, OPTION_WHY_MAX, "did you mean '%s'? it can be", nearest);
+	else
+		snprintf(why, OPTION_WHY_MAX, "it can be");
+	for (size_t i = 0; i < n; i++) {
+		length = strlen(why);
+		snprintf(why + length, OPTION_WHY_MAX - length, "%s %s", i ? "," : "", names[i]);
+	}
 	return -EINVAL;
 }
 
-static int refuse(const struct option_table *table, const struct option_def *def, const char *text,
-		  const char *why)
+static int refuse_range(const struct option_def *def, char why[OPTION_WHY_MAX])
 {
-	fprintf(stderr, "%s: --%s=%s: %s\n", table->command, def->name, text, why);
-	return -EINVAL;
-}
-
-static int refuse_range(const struct option_table *table, const struct option_def *def,
-			const char *text)
-{
-	char why[128];
-
 	/* Times are shown in the unit of bare numbers. */
 	uint64_t unit = def->type == OPTION_TIME && def->unit ? def->unit : 1;
 
 	if (def->max)
-		snprintf(why, sizeof(why), "out of range, which is %llu to %llu",
+		snprintf(why, OPTION_WHY_MAX, "out of range, which is %llu to %llu",
 			 (unsigned long long)(def->min / unit),
 			 (unsigned long long)(def->max / unit));
 	else
-		snprintf(why, sizeof(why), "must be at least %llu",
+		snprintf(why, OPTION_WHY_MAX, "must be at least %llu",
 			 (unsigned long long)(def->min / unit));
-	return refuse(table, def, text, why);
+	return -EINVAL;
 }
 
 static int parse_bool(const char *text, uint64_t *ret_value)
@@ -165,13 +147,15 @@ static int parse_bool(const char *text, uint64_t *ret_value)
 	return 0;
 }
 
-static int parse_number(const struct option_table *table, const struct option_def *def,
-			const char *text, uint64_t *ret_value)
+static int parse_number(const struct option_def *def, const char *text, uint64_t *ret_value,
+			char why[OPTION_WHY_MAX])
 {
 	static const char *const wanted[] = {
 		[OPTION_SIZE] = "not a size: a number, with k, m, g, t or p behind it",
+		[OPTION_AMOUNT] = "not a size: a number, with k, m, g, t, p or % behind it",
 		[OPTION_TIME] = "not a time: a number, with d, h, m, s, ms or us behind it",
 		[OPTION_COUNT] = "not a number",
+		[OPTION_PERCENT] = "not a percentage",
 		[OPTION_BOOL] = "must be 0 or 1",
 	};
 	uint64_t value = 0;
@@ -179,6 +163,7 @@ static int parse_number(const struct option_table *table, const struct option_de
 
 	switch (def->type) {
 	case OPTION_SIZE:
+	case OPTION_AMOUNT:
 		rc = units_parse_size(text, &value);
 		break;
 	case OPTION_TIME:
@@ -187,124 +172,194 @@ static int parse_number(const struct option_table *table, const struct option_de
 	case OPTION_COUNT:
 		rc = units_parse_count(text, &value);
 		break;
+	case OPTION_PERCENT:
+		rc = units_parse_percent(text, &value);
+		break;
 	case OPTION_BOOL:
 		rc = parse_bool(text, &value);
 		break;
 	case OPTION_CHOICE:
 	case OPTION_STRING:
+	case OPTION_VALUE:
 		break;
 	}
-	if (rc == -ERANGE)
-		return refuse(table, def, text, "too large");
-	if (rc)
-		return refuse(table, def, text, wanted[def->type]);
+	if (rc) {
+		snprintf(why, OPTION_WHY_MAX, "%s",
+			 rc == -ERANGE ? "too large" : wanted[def->type]);
+		return rc;
+	}
 	if (value < def->min || (def->max && value > def->max))
-		return refuse_range(table, def, text);
+		return refuse_range(def, why);
 	*ret_value = value;
 	return 0;
 }
 
-static int set_option(const struct option_table *table, const struct option_def *def,
-		      const char *text, void *values)
+/* Bytes, then per cent: the other one is 0. */
+static int parse_amount(const struct option_def *def, const char *text, uint64_t ret_values[2],
+			char why[OPTION_WHY_MAX])
 {
-	void *field = (char *)values + def->offset;
-	uint64_t value = 0;
-	int rc;
+	uint64_t percent;
 
-	if (def->type == OPTION_STRING) {
-		if (!*text && def->min)
-			return refuse(table, def, text, "is empty");
-		memcpy(field, &text, sizeof(text));
+	if (strchr(text, '%')) {
+		if (units_parse_percent(text, &percent) || percent > 100 ||
+		    (def->min && !percent)) {
+			snprintf(why, OPTION_WHY_MAX, "not a percentage");
+			return -EINVAL;
+		}
+		ret_values[0] = 0;
+		ret_values[1] = percent;
 		return 0;
 	}
-	if (def->type == OPTION_CHOICE) {
-		const struct option_choice *choice = def->choices;
+	ret_values[1] = 0;
+	return parse_number(def, text, &ret_values[0], why);
+}
 
-		while (choice->name && strcmp(choice->name, text) != 0)
-			choice++;
-		if (!choice->name)
-			return refuse_choice(table, def, text);
-		value = choice->value;
-	} else {
-		rc = parse_number(table, def, text, &value);
-		if (rc)
-			return rc;
+static int set_field(const struct option_def *def, const char *text, void *values,
+		     char why[OPTION_WHY_MAX])
+{
+	void *field = (char *)values + def->offset;
+	uint64_t numbers[2];
+	size_t n = 1;
+	int rc;
+
+	switch (def->type) {
+	case OPTION_VALUE:
+		return def->parse(def, text, values, why);
+	case OPTION_STRING:
+		if (!*text && def->min) {
+			snprintf(why, OPTION_WHY_MAX, "is empty");
+			return -EINVAL;
+		}
+		memcpy(field, &text, sizeof(text));
+		return 0;
+	case OPTION_CHOICE:
+		rc = options_parse_choice(def->choices, text, &numbers[0], why);
+		break;
+	case OPTION_AMOUNT:
+		n = 2;
+		rc = parse_amount(def, text, numbers, why);
+		break;
+	default:
+		rc = parse_number(def, text, &numbers[0], why);
+		break;
 	}
-	memcpy(field, &value, sizeof(value));
-	return 0;
+	if (!rc)
+		memcpy(field, numbers, n * sizeof(numbers[0]));
+	return rc;
 }
 
 void options_init(const struct option_table *table, void *values)
 {
-	for (const struct option_def *def = table->defs; def->name; def++) {
-		const char *none = NULL;
-		uint64_t zero = 0;
+	const struct option_def *def;
+	char why[OPTION_WHY_MAX];
+
+	for (int i = 0; (def = option_at(table, i)); i++) {
+		void *field = (char *)values + def->offset;
 
 		if (def->initial)
-			(void)set_option(table, def, def->initial, values);
+			(void)set_field(def, def->initial, values, why);
 		else if (def->type == OPTION_STRING)
-			memcpy((char *)values + def->offset, &none, sizeof(none));
-		else
-			memcpy((char *)values + def->offset, &zero, sizeof(zero));
+			memset(field, 0, sizeof(const char *));
+		else if (def->type == OPTION_AMOUNT)
+			memset(field, 0, 2 * sizeof(uint64_t));
+		else if (def->type != OPTION_VALUE)
+			memset(field, 0, sizeof(uint64_t));
 	}
 }
 
-static int refuse_unknown(const struct option_table *table, const char *name)
+int options_refuse_unknown(const struct option_table *const tables[], size_t n,
+			   const struct option_source *source, const char *name)
 {
-	const char *names[2 * OPTIONS_MAX + 2] = { "help", "cmdhelp" };
+	const char *names[4 * OPTIONS_MAX + 2] = { "help", "cmdhelp" };
+	const struct option_def *def;
+	const char *dashes = source->where ? "" : "--";
 	const char *nearest;
-	size_t n = 2;
+	size_t n_names = 2;
 
-	for (const struct option_def *def = table->defs; def->name; def++) {
-		names[n++] = def->name;
-		if (def->alias)
-			names[n++] = def->alias;
+	for (size_t t = 0; t < n; t++) {
+		for (int i = 0; (def = option_at(tables[t], i)); i++) {
+			if (n_names + 2 > sizeof(names) / sizeof(names[0]))
+				break;
+			names[n_names++] = def->name;
+			if (def->alias)
+				names[n_names++] = def->alias;
+		}
 	}
-	nearest = options_nearest(names, n, name);
-	fprintf(stderr, "%s: unknown option --%s", table->command, name);
+	nearest = options_nearest(names, n_names, name);
+	option_source_print(stderr, source);
+	fprintf(stderr, "unknown option %s%s", dashes, name);
 	if (nearest)
-		fprintf(stderr, "; did you mean --%s?\n", nearest);
+		fprintf(stderr, "; did you mean %s%s?\n", dashes, nearest);
 	else
-		fprintf(stderr, "; %s --help lists them\n", table->command);
+		fprintf(stderr, "; %s --help lists them\n", source->command);
 	return -EINVAL;
+}
+
+bool options_split(const char *argument, char ret_name[OPTION_NAME_MAX], const char **ret_text)
+{
+	const char *equals = strchr(argument, '=');
+	size_t length;
+
+	if (strncmp(argument, "--", 2) != 0 || !argument[2])
+		return false;
+	argument += 2;
+	length = equals ? (size_t)(equals - argument) : strlen(argument);
+	if (length >= OPTION_NAME_MAX)
+		length = OPTION_NAME_MAX - 1;
+	memcpy(ret_name, argument, length);
+	ret_name[length] = '\0';
+	*ret_text = equals ? equals + 1 : NULL;
+	return true;
+}
+
+int options_set(const struct option_table *table, const struct option_source *source, int i,
+		const char *text, void *values, struct option_given *given)
+{
+	const struct option_def *def = option_at(table, i);
+	char why[OPTION_WHY_MAX];
+
+	if (!text && option_is_bare(def))
+		text = def->bare ? def->bare : "1";
+	if (!text) {
+		option_source_print(stderr, source);
+		fprintf(stderr, "%s%s needs a value\n", source->where ? "" : "--", def->name);
+		return -EINVAL;
+	}
+	if (set_field(def, text, values, why))
+		return options_refuse(source, def->name, text, why);
+	given->bits[i / 64] |= 1ull << (i % 64);
+	given->inherited[i / 64] &= ~(1ull << (i % 64));
+	given->text[i] = text;
+	given->where[i] = source->where;
+	return 0;
 }
 
 int options_parse(const struct option_table *table, int argc, char **argv, void *values,
 		  struct option_given *ret_given)
 {
-	ret_given->bits = 0;
+	const struct option_source source = { .command = table->command };
+
+	memset(ret_given, 0, sizeof(*ret_given));
 	for (int i = 1; i < argc; i++) {
-		const char *text = strchr(argv[i], '=');
-		char name[64];
-		size_t length;
+		char name[OPTION_NAME_MAX];
+		const char *text;
 		int found, rc;
 
-		if (strncmp(argv[i], "--", 2) != 0 || !argv[i][2]) {
+		if (!options_split(argv[i], name, &text)) {
 			fprintf(stderr, "%s: '%s': options are --name=value\n", table->command,
 				argv[i]);
 			return -EINVAL;
 		}
-		length = text ? (size_t)(text - argv[i]) - 2 : strlen(argv[i]) - 2;
-		snprintf(name, sizeof(name), "%.*s", (int)min_size(length, sizeof(name) - 1),
-			 argv[i] + 2);
 		found = options_find(table, name);
 		if (found < 0)
-			return refuse_unknown(table, name);
-		if (text) {
-			text++;
-		} else if (table->defs[found].type == OPTION_BOOL) {
-			text = "1";
-		} else if (i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0) {
-			text = argv[++i]; /* fio, by getopt_long(), takes "--name value" too */
-		} else {
-			fprintf(stderr, "%s: --%s needs a value\n", table->command, name);
-			return -EINVAL;
-		}
-		rc = set_option(table, &table->defs[found], text, values);
+			return options_refuse_unknown(&table, 1, &source, name);
+		/* fio, by getopt_long(), takes "--name value" too */
+		if (!text && !option_is_bare(option_at(table, found)) && i + 1 < argc &&
+		    strncmp(argv[i + 1], "--", 2) != 0)
+			text = argv[++i];
+		rc = options_set(table, &source, found, text, values, ret_given);
 		if (rc)
 			return rc;
-		ret_given->bits |= 1ull << found;
-		ret_given->text[found] = text;
 	}
 	return 0;
 }

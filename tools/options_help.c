@@ -4,93 +4,122 @@
  * Threads:    any; the tables are const.
  * Ownership:  none.
  */
-#include "tools/options.h"
-
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/options.h"
+#include "tools/options_text.h"
 #include "tools/sys.h"
 
-/* "--rw=read|write|..." as far as it is short enough. */
-static void format_usage(const struct option_def *def, char *text, size_t size)
+const char *option_form(const struct option_def *def)
 {
-	static const char *const kinds[] = {
-		[OPTION_SIZE] = "=SIZE", [OPTION_TIME] = "=TIME",     [OPTION_COUNT] = "=N",
-		[OPTION_BOOL] = "",      [OPTION_CHOICE] = "=CHOICE", [OPTION_STRING] = "=TEXT",
+	static const char *const forms[] = {
+		[OPTION_SIZE] = "SIZE",     [OPTION_AMOUNT] = "SIZE|N%", [OPTION_TIME] = "TIME",
+		[OPTION_COUNT] = "N",       [OPTION_PERCENT] = "N",      [OPTION_BOOL] = "",
+		[OPTION_CHOICE] = "CHOICE", [OPTION_STRING] = "TEXT",    [OPTION_VALUE] = "VALUE",
 	};
 
-	snprintf(text, size, "--%s%s", def->name, kinds[def->type]);
+	return def->form ? def->form : forms[def->type];
 }
 
-static const char *default_of(const struct option_def *def)
+const char *option_default(const struct option_def *def)
 {
 	return def->initial_help ? def->initial_help : def->initial;
+}
+
+const char *option_unit(const struct option_def *def)
+{
+	if (def->type != OPTION_TIME && !(def->type == OPTION_VALUE && def->unit))
+		return NULL;
+	return def->unit == NS_PER_SECOND ? "seconds" :
+	       def->unit == NS_PER_MSEC   ? "milliseconds" :
+					    "microseconds";
+}
+
+bool option_range(const struct option_def *def, char text[OPTION_RANGE_MAX])
+{
+	uint64_t unit = def->type == OPTION_TIME && def->unit ? def->unit : 1;
+
+	if (def->type == OPTION_STRING || (!def->min && !def->max))
+		return false;
+	if (def->max)
+		snprintf(text, OPTION_RANGE_MAX, "%llu to %llu",
+			 (unsigned long long)(def->min / unit),
+			 (unsigned long long)(def->max / unit));
+	else
+		snprintf(text, OPTION_RANGE_MAX, "%llu and more",
+			 (unsigned long long)(def->min / unit));
+	return true;
+}
+
+void options_help_list(const struct option_table *table)
+{
+	const struct option_def *def;
+
+	for (int i = 0; (def = option_at(table, i)); i++) {
+		const char *form = option_form(def);
+		char usage[OPTION_NAME_MAX + 64];
+
+		if (def->group)
+			printf("\n%s\n", def->group);
+		snprintf(usage, sizeof(usage), "--%s%s%s", def->name, *form ? "=" : "", form);
+		printf("  %-31s %s", usage, def->help);
+		if (def->choices) {
+			printf(":");
+			for (const struct option_choice *c = def->choices; c->name; c++) {
+				if (c->help)
+					printf("%s%s", c == def->choices ? " " : "|", c->name);
+			}
+		}
+		if (option_default(def) &&
+		    (def->type != OPTION_BOOL || strcmp(option_default(def), "0") != 0))
+			printf(" (%s)", option_default(def));
+		printf("\n");
+	}
 }
 
 void options_help(const struct option_table *table)
 {
 	printf("%s - %s\n", table->command, table->summary);
-	for (const struct option_def *def = table->defs; def->name; def++) {
-		char usage[64];
-
-		if (def->group)
-			printf("\n%s\n", def->group);
-		format_usage(def, usage, sizeof(usage));
-		printf("  %-31s %s", usage, def->help);
-		if (def->type == OPTION_CHOICE) {
-			printf(":");
-			for (const struct option_choice *c = def->choices; c->name; c++)
-				printf("%s%s", c == def->choices ? " " : "|", c->name);
-		}
-		if (default_of(def) &&
-		    (def->type != OPTION_BOOL || strcmp(default_of(def), "0") != 0))
-			printf(" (%s)", default_of(def));
-		printf("\n");
-	}
+	options_help_list(table);
 	printf("\nSIZE is bytes, with k m g t p (1024-based); TIME has d h m s ms us behind it.\n"
-	       "In ( ) is the default. %s --cmdhelp=NAME says more of one option.\n",
-	       table->command);
-}
-
-static void print_range(const struct option_def *def)
-{
-	uint64_t unit = def->type == OPTION_TIME && def->unit ? def->unit : 1;
-
-	if (def->type == OPTION_STRING || (!def->min && !def->max))
-		return;
-	printf("%20s: %llu", "range", (unsigned long long)(def->min / unit));
-	if (def->max)
-		printf(" to %llu\n", (unsigned long long)(def->max / unit));
-	else
-		printf(" and more\n");
+	       "In ( ) is the default.\n");
 }
 
 int options_help_one(const struct option_table *table, const char *name)
 {
 	static const char *const kinds[] = {
 		[OPTION_SIZE] = "size in bytes (k m g t p, 1024-based; 0x)",
+		[OPTION_AMOUNT] = "size in bytes (k m g t p, 1024-based; 0x), or per cent (50%)",
 		[OPTION_TIME] = "time (d h m s ms us)",
-		[OPTION_COUNT] = "number",
+		[OPTION_COUNT] = "number (k m g t p, 1024-based; 0x)",
+		[OPTION_PERCENT] = "per cent",
 		[OPTION_BOOL] = "boolean (bare, 0 or 1)",
 		[OPTION_CHOICE] = "one of",
 		[OPTION_STRING] = "text",
 	};
 	int found = options_find(table, name);
 	const struct option_def *def;
+	char range[OPTION_RANGE_MAX];
 
 	if (found < 0)
 		return -ENOENT;
-	def = &table->defs[found];
+	def = option_at(table, found);
 	printf("%20s: %s\n", def->name, def->help);
-	printf("%20s: %s\n", "type", kinds[def->type]);
-	for (const struct option_choice *c = def->choices; c && c->name; c++)
-		printf("%20s: %-14s %s\n", "", c->name, c->help);
+	printf("%20s: %s\n", "type",
+	       def->type == OPTION_VALUE ? option_form(def) : kinds[def->type]);
+	for (const struct option_choice *c = def->choices; c && c->name; c++) {
+		if (c->help)
+			printf("%20s: %-14s %s\n", "", c->name, c->help);
+	}
 	if (def->alias)
 		printf("%20s: %s\n", "alias", def->alias);
-	if (def->type == OPTION_TIME && def->unit)
-		printf("%20s: a bare number is in %s\n", "unit",
-		       def->unit == NS_PER_SECOND ? "seconds" : "microseconds");
-	printf("%20s: %s\n", "default", default_of(def) ? default_of(def) : "none");
-	print_range(def);
+	if (option_unit(def))
+		printf("%20s: a bare number is in %s\n", "unit", option_unit(def));
+	printf("%20s: %s\n", "default", option_default(def) ? option_default(def) : "none");
+	if (option_range(def, range))
+		printf("%20s: %s\n", "range", range);
+	if (def->more)
+		printf("%20s: %s\n", "more", def->more);
 	return 0;
 }

@@ -33,7 +33,7 @@ static const struct option_def defs[] = {
 static const struct option_table probe_table = {
 	.command = "ioe probe",
 	.summary = "which backends there are here, and what a file wants",
-	.defs = defs,
+	.parts = (const struct option_def *const[]){ defs, NULL },
 };
 
 static void probe_backend(uint32_t backend, const char *name)

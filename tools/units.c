@@ -69,36 +69,41 @@ static int scale(uint64_t whole, double fraction, double factor, uint64_t *ret_v
 	return 0;
 }
 
-int units_parse_size(const char *text, uint64_t *ret_bytes)
+/* "k" "KB" "kib" ... behind a number: its factor; nothing and "b": 1. */
+static int parse_factor(const char *text, double *ret_factor)
 {
 	static const char letters[] = "kmgtp";
+	const char *letter;
+
+	*ret_factor = 1;
+	if (!*text || !strcasecmp(text, "b"))
+		return 0;
+	letter = strchr(letters, tolower((unsigned char)*text));
+	if (!letter ||
+	    (text[1] && strcasecmp(text + 1, "b") != 0 && strcasecmp(text + 1, "ib") != 0))
+		return -EINVAL;
+	*ret_factor = ldexp(1, 10 * (int)(letter - letters + 1));
+	return 0;
+}
+
+int units_parse_size(const char *text, uint64_t *ret_bytes)
+{
 	const char *end;
-	double fraction, factor = 1;
+	double fraction, factor;
 	uint64_t whole;
 	int rc = parse_number(text, 1, &fraction, &whole, &end);
 
-	if (rc)
-		return rc;
-	if (*end && !strcasecmp(end, "b")) {
-		end++;
-	} else if (*end) {
-		const char *letter = strchr(letters, tolower((unsigned char)*end));
-
-		if (!letter)
-			return -EINVAL;
-		factor = ldexp(1, 10 * (int)(letter - letters + 1));
-		end++;
-		if (!strcasecmp(end, "b") || !strcasecmp(end, "ib"))
-			end += strlen(end);
-	}
-	return *end ? -EINVAL : scale(whole, fraction, factor, ret_bytes);
+	if (!rc)
+		rc = parse_factor(end, &factor);
+	return rc ? rc : scale(whole, fraction, factor, ret_bytes);
 }
 
 int units_parse_time(const char *text, uint64_t unit_ns, uint64_t *ret_ns)
 {
 	static const struct suffix suffixes[] = {
 		{ "d", 86400e9 }, { "h", 3600e9 }, { "m", 60e9 }, { "s", 1e9 },
-		{ "ms", 1e6 },    { "us", 1e3 },   { "ns", 1 },   { NULL, 0 },
+		{ "ms", 1e6 },    { "us", 1e3 },   { "ns", 1 },   { "sec", 1e9 },
+		{ "msec", 1e6 },  { "usec", 1e3 }, { NULL, 0 },
 	};
 	const struct suffix *suffix;
 	const char *end;
@@ -117,16 +122,27 @@ int units_parse_time(const char *text, uint64_t unit_ns, uint64_t *ret_ns)
 int units_parse_count(const char *text, uint64_t *ret_count)
 {
 	const char *end;
+	double fraction, factor;
+	uint64_t whole;
+	int rc = parse_number(text, 0, &fraction, &whole, &end);
+
+	if (!rc)
+		rc = parse_factor(end, &factor);
+	return rc ? rc : scale(whole, 0, factor, ret_count);
+}
+
+int units_parse_percent(const char *text, uint64_t *ret_percent)
+{
+	const char *end;
 	double fraction;
 	uint64_t whole;
 	int rc = parse_number(text, 0, &fraction, &whole, &end);
 
-	if (rc)
-		return rc;
-	if (*end)
-		return -EINVAL;
-	*ret_count = whole;
-	return 0;
+	if (!rc && *end && strcmp(end, "%") != 0)
+		rc = -EINVAL;
+	if (!rc)
+		*ret_percent = whole;
+	return rc;
 }
 
 const char *units_format(double number, enum units_base base, char text[UNITS_TEXT_MAX])

@@ -17,8 +17,11 @@ int units_parse_size(const char *text, uint64_t *ret_bytes);
 /* "30" "1.5s" "200ms" "10us" "2m" "1h" "1d". A bare number is in units of unit_ns. */
 int units_parse_time(const char *text, uint64_t unit_ns, uint64_t *ret_ns);
 
-/* A plain number, decimal or 0x. */
+/* A whole number, decimal or 0x, with a suffix as a size has, as fio takes it: "10k" is 10240. */
 int units_parse_count(const char *text, uint64_t *ret_count);
+
+/* A whole number, with "%" behind it or not; may be more than 100. */
+int units_parse_percent(const char *text, uint64_t *ret_percent);
 
 enum units_base {
 	UNITS_THOUSAND, /* 48.4k, 198M */

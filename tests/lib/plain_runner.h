@@ -113,6 +113,7 @@ int plain_n_failed(void);
 #define PLAIN_STR_NEQ_(a, b)    (strcmp(a, b) != 0)
 #define PLAIN_ARR_EQ_(a, b, n)  (memcmp(a, b, n) == 0)
 #define PLAIN_ARR_NEQ_(a, b, n) (memcmp(a, b, n) != 0)
+#define PLAIN_NEAR_(a, b, far)  ((a) - (b) <= (far) && (b) - (a) <= (far))
 
 #define PLAIN_CHECK1_(fatal, is, ...) \
 	PLAIN_JOIN_(PLAIN_ONE_, PLAIN_KIND1_(__VA_ARGS__))(fatal, is, __VA_ARGS__)
@@ -152,5 +153,7 @@ int plain_n_failed(void);
 #define cr_expect_arr_eq(...)   PLAIN_CHECK3_(false, PLAIN_ARR_EQ_, __VA_ARGS__)
 #define cr_assert_arr_neq(...)  PLAIN_CHECK3_(true, PLAIN_ARR_NEQ_, __VA_ARGS__)
 #define cr_expect_arr_neq(...)  PLAIN_CHECK3_(false, PLAIN_ARR_NEQ_, __VA_ARGS__)
+#define cr_assert_float_eq(...) PLAIN_CHECK3_(true, PLAIN_NEAR_, __VA_ARGS__)
+#define cr_expect_float_eq(...) PLAIN_CHECK3_(false, PLAIN_NEAR_, __VA_ARGS__)
 
 #endif

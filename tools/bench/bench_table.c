@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * bench_table.c - the table of the options of `ioe bench`: the one place where they are listed.
- * Invariants: at most OPTIONS_MAX rows; fio's names and defaults where fio has the option.
+ * bench_table.c - the table of the options of `ioe bench`: its parts, and here the engines.
+ * Invariants: at most OPTIONS_MAX rows in all; fio's names and defaults where fio has the option.
  * Threads:    any; all is const.
  * Ownership:  none.
  */
-#include "tools/bench/bench_options.h"
+#include "tools/bench/bench_table.h"
 
 #include "engine/ioe.h"
 #include "tools/bench/target.h"
-#include "tools/sys.h"
 
 const struct option_choice bench_ioengines[] = {
 	{ "auto", BENCH_AUTO, "ioe, on the first of io_uring, libaio, threads there is" },
@@ -18,16 +17,9 @@ const struct option_choice bench_ioengines[] = {
 	{ "raw-io_uring", BENCH_RAW_URING, "reference loop: liburing, as fio's io_uring" },
 	{ "raw-libaio", BENCH_RAW_AIO, "reference loop: AIO system calls, as fio's libaio" },
 	{ "psync", BENCH_PSYNC, "reference loop: pread(2) and pwrite(2)" },
+	{ "sync", BENCH_PSYNC, NULL },
+	{ "null", BENCH_NULL, "each IO is done at once: what the tool itself costs" },
 	{ "fio", BENCH_FIO, "fio itself, with its own engine of that kind; to compare with" },
-	{ NULL, 0, NULL },
-};
-
-const struct option_choice bench_rws[] = {
-	{ "read", BENCH_READ, "sequential reads" },
-	{ "write", BENCH_WRITE, "sequential writes" },
-	{ "randread", BENCH_RANDREAD, "random reads" },
-	{ "randwrite", BENCH_RANDWRITE, "random writes" },
-	{ "nop", BENCH_NOP, "no IO: the engine's own cost" },
 	{ NULL, 0, NULL },
 };
 
@@ -38,99 +30,19 @@ static const struct option_choice threadings[] = {
 	{ NULL, 0, NULL },
 };
 
-static const struct option_choice formats[] = {
-	{ "normal", BENCH_NORMAL, "text, as fio's" },
-	{ "json", BENCH_JSON, "with fio's keys, and an object \"ioe\"" },
+static const struct option_choice submit_modes[] = {
+	{ "inline", BENCH_SUBMIT_INLINE, "the thread that sees completions" },
+	{ "offload", BENCH_SUBMIT_OFFLOAD, "another thread, so that IOs are on time" },
 	{ NULL, 0, NULL },
 };
 
-static const struct option_choice etas[] = {
-	{ "auto", BENCH_ETA_AUTO, "on a terminal" },
-	{ "always", BENCH_ETA_ALWAYS, "also elsewhere" },
-	{ "never", BENCH_ETA_NEVER, "no live line" },
+static const struct option_choice cpu_policies[] = {
+	{ "shared", 0, "each may use all of them" },
+	{ "split", 1, "each has one" },
 	{ NULL, 0, NULL },
 };
 
-#define AT(field) .offset = offsetof(struct bench_options, field)
-
-static const struct option_def defs[] = {
-	{ .group = "Target",
-	  .name = "filename",
-	  .type = OPTION_STRING,
-	  AT(filename),
-	  .min = 1,
-	  .scope = SCOPE_ALL,
-	  .help = "file or block device; laid out if missing or too small" },
-	{ .name = "size",
-	  .type = OPTION_SIZE,
-	  AT(size_bytes),
-	  .min = 1,
-	  .initial_help = "the file's",
-	  .scope = SCOPE_ALL,
-	  .help = "bytes of the file to work in, and to transfer" },
-	{ .name = "direct",
-	  .type = OPTION_BOOL,
-	  AT(direct),
-	  .initial = "0",
-	  .scope = SCOPE_ALL,
-	  .help = "use O_DIRECT" },
-	{ .name = "invalidate",
-	  .type = OPTION_BOOL,
-	  AT(invalidate),
-	  .initial = "1",
-	  .scope = SCOPE_ALL,
-	  .help = "drop the file from the page cache first" },
-
-	{ .group = "Pattern",
-	  .name = "rw",
-	  .alias = "readwrite",
-	  .type = OPTION_CHOICE,
-	  AT(rw),
-	  .initial = "read",
-	  .choices = bench_rws,
-	  .scope = SCOPE_ALL,
-	  .help = "kind of IO" },
-	{ .name = "bs",
-	  .alias = "blocksize",
-	  .type = OPTION_SIZE,
-	  AT(bs_bytes),
-	  .initial = "4k",
-	  .min = 1,
-	  .max = 1ull << 30,
-	  .scope = SCOPE_ALL,
-	  .help = "bytes of each IO" },
-	{ .name = "randseed",
-	  .type = OPTION_COUNT,
-	  AT(randseed),
-	  .initial = "1",
-	  .scope = SCOPE_ALL,
-	  .help = "same seed, same offsets, on every engine" },
-
-	{ .group = "Length",
-	  .name = "runtime",
-	  .alias = "timeout",
-	  .type = OPTION_TIME,
-	  AT(runtime_ns),
-	  .unit = NS_PER_SECOND,
-	  .min = NS_PER_MSEC,
-	  .max = 1000ull * 86400 * NS_PER_SECOND,
-	  .initial_help = "until size is done; nop: 2s",
-	  .scope = SCOPE_ALL,
-	  .help = "stop then" },
-	{ .name = "time_based",
-	  .type = OPTION_BOOL,
-	  AT(time_based),
-	  .initial = "0",
-	  .scope = SCOPE_ALL,
-	  .help = "go on for the whole runtime when size is done" },
-	{ .name = "number_ios",
-	  .type = OPTION_COUNT,
-	  AT(number_ios),
-	  .min = 1,
-	  .initial_help = "no limit",
-	  .scope = SCOPE_ALL,
-	  .help = "stop after so many IOs" },
-
+const struct option_def bench_rows_engine[] = {
 	{ .group = "Engine",
 	  .name = "ioengine",
 	  .type = OPTION_CHOICE,
@@ -194,7 +106,40 @@ static const struct option_def defs[] = {
 	  .initial = "0",
 	  .scope = SCOPE_ALL,
 	  .help = "measure no latencies" },
+	{ .name = "io_submit_mode",
+	  .type = OPTION_CHOICE,
+	  AT(io_submit_mode),
+	  .initial = "inline",
+	  .choices = submit_modes,
+	  .scope = SCOPE_OWN,
+	  .help = "who submits" },
+	{ .name = "cpus_allowed",
+	  .type = OPTION_VALUE,
+	  AT(cpus_allowed),
+	  .form = "N[-N][,...]",
+	  .initial_help = "all",
+	  .parse = bench_parse_cpus,
+	  .scope = SCOPE_OWN,
+	  .help = "CPUs that the threads of the job may run on" },
+	{ .name = "cpumask",
+	  .type = OPTION_VALUE,
+	  AT(cpus_allowed),
+	  .form = "N",
+	  .initial_help = "all",
+	  .parse = bench_parse_cpumask,
+	  .scope = SCOPE_OWN,
+	  .help = "the same as a number, a bit for each CPU" },
+	{ .name = "cpus_allowed_policy",
+	  .type = OPTION_CHOICE,
+	  AT(cpus_split),
+	  .initial = "shared",
+	  .choices = cpu_policies,
+	  .scope = SCOPE_OWN,
+	  .help = "how clones share cpus_allowed" },
+	{ .name = NULL },
+};
 
+const struct option_def bench_rows_ours[] = {
 	{ .group = "ioe's engines",
 	  .name = "threading",
 	  .type = OPTION_CHOICE,
@@ -208,7 +153,7 @@ static const struct option_def defs[] = {
 	  AT(waiting),
 	  .initial = "0",
 	  .scope = SCOPE_OURS,
-	  .help = "submit_threads, or iodepth of them, submit one IO each and ioe_wait() for it" },
+	  .help = "submit_threads, or iodepth of them, submit one IO each and wait for it" },
 	{ .name = "depth_max",
 	  .type = OPTION_COUNT,
 	  AT(depth_max),
@@ -292,7 +237,10 @@ static const struct option_def defs[] = {
 	  .initial_help = "one for each driver",
 	  .scope = SCOPE_OURS,
 	  .help = "how often the file is opened; the IOs in flight go round" },
+	{ .name = NULL },
+};
 
+const struct option_def bench_rows_raw[] = {
 	{ .group = "Reference loops",
 	  .name = "submit_and_wait",
 	  .type = OPTION_BOOL,
@@ -324,13 +272,22 @@ static const struct option_def defs[] = {
 	  .initial = "0",
 	  .scope = SCOPE_RAW_URING,
 	  .help = "register the buffers" },
+	{ .name = "hipri",
+	  .type = OPTION_BOOL,
+	  AT(hipri),
+	  .initial = "0",
+	  .scope = SCOPE_RAW_URING,
+	  .help = "poll the device for completions; needs direct" },
 	{ .name = "userspace_reap",
 	  .type = OPTION_BOOL,
 	  AT(userspace_reap),
 	  .initial = "0",
 	  .scope = SCOPE_RAW_AIO,
 	  .help = "read the completion ring without a system call" },
+	{ .name = NULL },
+};
 
+const struct option_def bench_rows_versus[] = {
 	{ .group = "Comparison",
 	  .name = "versus",
 	  .type = OPTION_CHOICE,
@@ -347,36 +304,27 @@ static const struct option_def defs[] = {
 	  .max = VERSUS_ROUNDS_MAX,
 	  .scope = SCOPE_ALL,
 	  .help = "runs of each" },
-
-	{ .group = "Output",
-	  .name = "name",
-	  .type = OPTION_STRING,
-	  AT(name),
-	  .min = 1,
-	  .initial = "bench",
-	  .scope = SCOPE_ALL,
-	  .help = "name of the job" },
-	{ .name = "output-format",
-	  .type = OPTION_CHOICE,
-	  AT(output_format),
-	  .initial = "normal",
-	  .choices = formats,
-	  .scope = SCOPE_ALL,
-	  .help = "of the results" },
-	{ .name = "eta",
-	  .type = OPTION_CHOICE,
-	  AT(eta),
-	  .initial = "auto",
-	  .choices = etas,
-	  .scope = SCOPE_ALL,
-	  .help = "live line" },
 	{ .name = NULL },
 };
 
-_Static_assert(sizeof(defs) / sizeof(defs[0]) <= OPTIONS_MAX + 1, "a bit for each option");
+static const struct option_def *const parts[] = {
+	bench_rows_job,
+	bench_rows_target,
+	bench_rows_pattern,
+	bench_rows_length,
+	bench_rows_rate,
+	bench_rows_engine,
+	bench_rows_ours,
+	bench_rows_raw,
+	bench_rows_verify,
+	bench_rows_replay,
+	bench_rows_measure,
+	bench_rows_versus,
+	NULL,
+};
 
 const struct option_table bench_table = {
 	.command = "ioe bench",
-	.summary = "run one IO job on a file and print what it did",
-	.defs = defs,
+	.summary = "run IO jobs on files and print what they did",
+	.parts = parts,
 };

@@ -85,19 +85,20 @@ static void add_number(struct fio_process *fio, const char *name, uint64_t value
 }
 
 /* fio takes a colon as the end of a name, and "-" as standard input. */
-static void add_filename(struct fio_process *fio, const char *filename)
+static void add_filename(struct fio_process *fio, const struct target *target)
 {
-	char *escaped = malloc(2 * strlen(filename) + 1), *to = escaped;
+	const char *path = target->files[0].path;
+	char *escaped = malloc(2 * strlen(path) + 1), *to = escaped;
 
 	if (!escaped)
 		abort(); /* as add() */
-	for (const char *from = filename; *from; from++) {
+	for (const char *from = path; *from; from++) {
 		if (*from == ':')
 			*to++ = '\\';
 		*to++ = *from;
 	}
 	*to = '\0';
-	add(fio, "--filename=%s%s", *filename == '/' ? "" : "./", escaped);
+	add(fio, "--filename=%s%s", *path == '/' ? "" : "./", escaped);
 	free(escaped);
 }
 
@@ -155,12 +156,14 @@ static int make_args(struct fio_process *fio, const struct bench_options *option
 {
 	add(fio, "%s", "fio");
 	add(fio, "--name=%s", options->name);
-	add_filename(fio, options->filename);
+	add_filename(fio, target);
 	add(fio, "--rw=%s", options_choice_name(bench_rws, options->rw));
 	add_number(fio, "bs", options->bs_bytes);
 	add_number(fio, "direct", options->direct);
 	add_number(fio, "randseed", options->randseed);
-	add_number(fio, "norandommap", 1);
+	if (bench_is_mixed(options))
+		add_number(fio, "rwmixread", options->rwmixread);
+	add_number(fio, "norandommap", options->norandommap);
 	/* Once, by us, for all sides. */
 	add_number(fio, "invalidate", 0);
 	add_number(fio, "allow_file_create", 0);

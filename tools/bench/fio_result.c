@@ -41,8 +41,8 @@ static void read_moments(const json_t *object, struct histogram *h)
 		return;
 	h->min = whole(object, "min");
 	h->max = whole(object, "max");
-	h->sum = mean * (double)h->n;
-	h->sum_squares = deviation * deviation * (double)(h->n - 1) + mean * h->sum;
+	h->sum = (uint64_t)(mean * (double)h->n + 0.5);
+	h->sum_squares = deviation * deviation * (double)(h->n - 1) + mean * (double)h->sum;
 }
 
 /* The buckets of fio's clat into *h, each moved by so much. */
@@ -101,8 +101,8 @@ static void read_samples(const json_t *object, const char *name, double unit,
 	samples->n = (uint64_t)values[0];
 	samples->min = values[1];
 	samples->max = values[2];
-	samples->sum = values[3] * values[0];
-	samples->sum_squares = deviation * deviation * (values[0] - 1) + values[3] * samples->sum;
+	samples->mean = values[3];
+	samples->squares = deviation * deviation * (values[0] - 1);
 }
 
 static void read_direction(const json_t *job, const char *name, enum direction d,
@@ -118,6 +118,7 @@ static void read_direction(const json_t *job, const char *name, enum direction d
 	if (!stats_read(&stats->ios))
 		return;
 	result->runtime_ns = runtime_ns;
+	result->elapsed_ns = runtime_ns;
 	read_latencies(object, stats);
 	read_samples(object, "iops", 1, &result->iops[d]);
 	read_samples(object, "bw", 1024, &result->bytes_per_second[d]);
@@ -129,6 +130,7 @@ static void read_job(const json_t *job, struct job_result *result)
 
 	read_direction(job, "read", DIRECTION_READ, result);
 	read_direction(job, "write", DIRECTION_WRITE, result);
+	result->runtime_sum_ns = (uint64_t)jobs_ns;
 	result->usr_ns = number(job, "usr_cpu") / 100 * jobs_ns;
 	result->sys_ns = number(job, "sys_cpu") / 100 * jobs_ns;
 	result->context_switches = whole(job, "ctx");

@@ -7,7 +7,7 @@
  */
 #include "tools/bench/job.h"
 
-#include <stdarg.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,56 +16,14 @@
 #include <unistd.h>
 
 #include "tools/bench/fio.h"
+#include "tools/bench/job_logs.h"
+#include "tools/bench/job_pace.h"
+#include "tools/bench/job_replay.h"
+#include "tools/bench/job_verify.h"
 #include "tools/bench/monitor.h"
 
 /* Enough for O_DIRECT on every sector size, and no page is shared by two buffers. */
 #define BUFFER_ALIGN_BYTES ((size_t)4096)
-
-void job_fail(struct job *job, int error, const char *format, ...)
-{
-	va_list args;
-
-	pthread_mutex_lock(&job->lock);
-	if (!job->error) {
-		job->error = error;
-		va_start(args, format);
-		vsnprintf(job->message, sizeof(job->message), format, args);
-		va_end(args);
-	}
-	pthread_mutex_unlock(&job->lock);
-	atomic_store_explicit(&job->stop, true, memory_order_relaxed);
-}
-
-void job_bad_io(struct job *job, struct io_stats *stats, int64_t result, uint64_t offset)
-{
-	if (result >= 0) {
-		stats->short_ios++;
-		return;
-	}
-	stats->errors++;
-	job_fail(job, (int)result, "%s of %u bytes at offset %llu: %s",
-		 job->direction == DIRECTION_NOP ? "nop" :
-		 job->is_write                   ? "write" :
-						   "read",
-		 job->block_bytes, (unsigned long long)offset, strerror((int)-result));
-}
-
-struct job_shard *job_foreign_shard(struct job *job)
-{
-	static _Thread_local uint64_t serial;
-	static _Thread_local struct job_shard *mine;
-
-	if (serial != job->serial) {
-		uint32_t i = atomic_fetch_add(&job->n_foreign, 1);
-
-		/* The loop has said how many there can be at most. */
-		if (i >= job->n_shards - job->n_threads)
-			abort();
-		mine = &job->shards[job->n_threads + i];
-		serial = job->serial;
-	}
-	return mine;
-}
 
 /* Wait until every thread is here. False: there will never be all of them. */
 static bool arrive(struct job *job)
@@ -106,12 +64,57 @@ static void wake_monitor(struct job *job)
 		abort();
 }
 
+/* fio, too, syncs when the IO has ended, within the runtime. */
+static void sync_at_end(struct job_thread *thread)
+{
+	struct job *job = thread->job;
+
+	for (uint32_t i = 0; job->target.files && i < job->target.n_files; i++) {
+		struct job_io io = { .direction = DIRECTION_SYNC, .file = (uint16_t)i };
+		int64_t rc;
+
+		io.start_ns = clock_now_ns();
+		rc = sys_result(fsync(target_fd(&job->target, i, 0)));
+		job_done(job, thread->shard, &io, rc, clock_now_ns());
+	}
+}
+
+/* The first thread, when all is set up: until the monitor lets the job begin. */
+static void wait_for_release(struct job *job)
+{
+	atomic_store(&job->is_ready, true);
+	wake_monitor(job);
+	pthread_mutex_lock(&job->lock);
+	while (!job->may_start)
+		pthread_cond_wait(&job->changed, &job->lock);
+	pthread_mutex_unlock(&job->lock);
+}
+
+/* Once more, to read back what was written. Its time is not that of the job, unless it is all that
+ * the job does. */
+static void read_back(struct job_thread *thread)
+{
+	struct job *job = thread->job;
+	job->loop->thread_run(thread);
+	arrive(job);
+	if (thread->index)
+		return;
+	job->end_ns = clock_now_ns(); /* whatever the loop says of it */
+	if (job_verify_is_dry(job)) {
+		job_read_usage(job, &job->usage_end);
+	} else {
+		job->read_back_ns = job->end_ns - job->work_end_ns;
+		job->end_ns = job->work_end_ns;
+	}
+}
+
 static void measure(struct job_thread *thread)
 {
 	struct job *job = thread->job;
 
 	if (!thread->index) {
-		getrusage(RUSAGE_SELF, &job->usage_start);
+		wait_for_release(job);
+		job_read_usage(job, &job->usage_start);
 		job->start_ns = clock_now_ns();
 		atomic_store(&job->is_started, true);
 		wake_monitor(job);
@@ -120,38 +123,50 @@ static void measure(struct job_thread *thread)
 	job->loop->thread_run(thread);
 	arrive(job);
 	if (!thread->index) {
+		if (job->options->end_fsync && !has_failed(job)) {
+			sync_at_end(thread);
+			job->end_ns = 0;
+		}
 		if (!job->end_ns) /* a loop may know better */
 			job->end_ns = clock_now_ns();
-		getrusage(RUSAGE_SELF, &job->usage_end);
+		job_read_usage(job, &job->usage_end);
+		job->work_end_ns = job->end_ns;
+		job->is_again = job_start_read_back(job);
 	}
+	arrive(job);
+	if (job->is_again)
+		read_back(thread);
 }
 
 static int allocate_buffers(struct job_thread *thread)
 {
 	struct job *job = thread->job;
 	size_t bytes = job->buffer_bytes * thread->depth;
-	uint64_t *words;
 
 	if (!bytes)
 		return 0;
-	words = aligned_alloc(BUFFER_ALIGN_BYTES, bytes);
-	if (!words) {
+	thread->buffers = aligned_alloc(BUFFER_ALIGN_BYTES, bytes);
+	if (!thread->buffers) {
 		job_fail(job, -ENOMEM, "no memory for %u buffers of %u bytes", thread->depth,
 			 job->block_bytes);
 		return -ENOMEM;
 	}
-	thread->buffers = (char *)words;
 	/* Also so that no page of it is touched for the first time while the clock runs. */
-	for (size_t i = 0; i < bytes / sizeof(*words); i++)
-		words[i] = sequence_mix(job->sequence.seed + thread->index + i);
+	for (uint32_t i = 0; i < thread->depth; i++)
+		job_fill_buffer(job, thread->buffers + job->buffer_bytes * i, job->buffer_bytes,
+				((uint64_t)thread->index << 32) + i);
 	return 0;
 }
 
+/* cpus_allowed of the job: here, as the engine's threads are started from here or from loop->open,
+ * and inherit it. */
 static void *thread_main(void *arg)
 {
 	struct job_thread *thread = arg;
 	struct job *job = thread->job;
 
+	(void)job_set_cpus(job);
+	job_note_self(job);
 	/* Nobody sets up before all threads exist: an engine may count on its peers. */
 	if (arrive(job)) {
 		if (!allocate_buffers(thread))
@@ -193,62 +208,6 @@ static int start_threads(struct job *job, uint32_t *ret_started)
 	return 0;
 }
 
-static double timeval_ns(struct timeval end, struct timeval start)
-{
-	return (double)(end.tv_sec - start.tv_sec) * 1e9 +
-	       (double)(end.tv_usec - start.tv_usec) * 1e3;
-}
-
-static double slowest_share(const struct job *job)
-{
-	uint64_t least = UINT64_MAX, total = 0;
-
-	for (uint32_t i = 0; i < job->n_threads; i++) {
-		uint64_t ios = stats_read(&job->shards[i].direction[job->direction].ios);
-
-		total += ios;
-		least = ios < least ? ios : least;
-	}
-	return total ? (double)least * job->n_threads / (double)total : 0;
-}
-
-static void collect(struct job *job, struct job_result *result)
-{
-	const struct rusage *a = &job->usage_start, *b = &job->usage_end;
-
-	for (uint32_t i = 0; i < job->n_shards; i++) {
-		for (int d = 0; d < DIRECTIONS; d++)
-			io_stats_merge(&result->direction[d], &job->shards[i].direction[d]);
-	}
-	for (uint32_t i = 0; i < job->n_threads; i++)
-		result->system_calls += job->threads[i].system_calls;
-	result->slowest_share = slowest_share(job);
-	result->runtime_ns = job->end_ns - job->start_ns;
-	result->usr_ns = timeval_ns(b->ru_utime, a->ru_utime);
-	result->sys_ns = timeval_ns(b->ru_stime, a->ru_stime);
-	result->context_switches =
-		(uint64_t)(b->ru_nvcsw - a->ru_nvcsw + b->ru_nivcsw - a->ru_nivcsw);
-	result->major_faults = (uint64_t)(b->ru_majflt - a->ru_majflt);
-	result->minor_faults = (uint64_t)(b->ru_minflt - a->ru_minflt);
-	result->engine = job->engine;
-	result->error = job->error;
-	memcpy(result->message, job->message, sizeof(result->message));
-}
-
-static void run_threads(struct job *job, struct job_result *result)
-{
-	uint32_t n_started = 0;
-
-	if (job->loop->open && job->loop->open(job))
-		return;
-	if (!start_threads(job, &n_started))
-		monitor_watch(job, result);
-	for (uint32_t i = 0; i < n_started; i++)
-		pthread_join(job->threads[i].thread, NULL);
-	if (job->loop->close)
-		job->loop->close(job);
-}
-
 static const struct loop_ops *loop_of(const struct bench_options *options)
 {
 	switch (options->ioengine) {
@@ -258,6 +217,8 @@ static const struct loop_ops *loop_of(const struct bench_options *options)
 		return &loop_aio;
 	case BENCH_PSYNC:
 		return &loop_psync;
+	case BENCH_NULL:
+		return &loop_null;
 	default:
 		return &loop_ioe;
 	}
@@ -270,36 +231,72 @@ uint32_t job_n_fds(const struct bench_options *options)
 	return bench_scope(options->ioengine) == SCOPE_OURS ? (uint32_t)n : 1;
 }
 
-static void describe(struct job *job, const struct bench_options *options,
-		     const struct target *target)
+/* Options as the loops want them. */
+static void adapt(struct job *job, const struct bench_options *options)
+{
+	job->own_options = *options;
+	/* IOs that are not due yet want a thread that waits for the time. */
+	if (job->is_paced && bench_scope(options->ioengine) == SCOPE_OURS &&
+	    !options->submit_threads)
+		job->own_options.submit_threads = 1;
+	job->options = &job->own_options;
+}
+
+static int describe(struct job *job, const struct bench_options *options,
+		    const struct target *target, uint32_t index)
 {
 	static uint64_t serial;
+	int rc;
 
-	job->options = options;
+	job->is_paced = job_pace_is_wanted(options);
+	adapt(job, options);
 	job->loop = loop_of(options);
 	job->target = *target;
 	job->serial = ++serial;
 	job->is_timed = bench_is_timed(options);
-	job->is_write = bench_is_write(options);
-	job->direction = options->rw == BENCH_NOP ? DIRECTION_NOP :
-			 job->is_write            ? DIRECTION_WRITE :
-						    DIRECTION_READ;
-	job->ios_max = options->number_ios ? options->number_ios : UINT64_MAX;
+	job->max_latency_ns = options->max_latency_ns;
 	if (options->rw != BENCH_NOP) {
 		job->block_bytes = (uint32_t)options->bs_bytes;
 		job->buffer_bytes = (options->bs_bytes + BUFFER_ALIGN_BYTES - 1) /
 				    BUFFER_ALIGN_BYTES * BUFFER_ALIGN_BYTES;
-		job->sequence.n_blocks = target->size_bytes / options->bs_bytes;
-		job->sequence.block_bytes = options->bs_bytes;
-		if (!options->time_based && job->sequence.n_blocks < job->ios_max)
-			job->ios_max = job->sequence.n_blocks;
 	}
-	if (options->rw == BENCH_NOP)
-		job->sequence.n_blocks = UINT64_MAX;
-	job->sequence.seed = sequence_mix(options->randseed);
-	job->sequence.is_random = bench_is_random(options);
-	job->n_threads = job->loop->n_threads(options);
-	job->n_shards = job->n_threads + job->loop->n_foreign_shards(options);
+	rc = pattern_init(&job->pattern, job->options, target->areas, target->n_files, index);
+	if (rc) {
+		job_fail(job, rc, "%s",
+			 rc == -ENOMEM ? "no memory for the pattern of its IO" :
+			 rc == -ERANGE ? "a zone of random_distribution begins behind "
+					 "the end of the file" :
+					 "there is no room for an IO in the file");
+		return rc;
+	}
+	job->n_threads = job->loop->n_threads(job->options);
+	job->n_shards = job->n_threads + job->loop->n_foreign_shards(job->options);
+	if (options->replay && replay_n_ios(options->replay) < job->pattern.ios_max)
+		job->pattern.ios_max = replay_n_ios(options->replay);
+	job->number = index + 1;
+	if (options->interleave && job->pattern.kind != PATTERN_SEQUENTIAL) {
+		job_fail(job, -EINVAL, "interleave is for plain sequential IO of one size");
+		return -EINVAL;
+	}
+	job->is_special_next = job->pattern.kind == PATTERN_STEPPED || options->interleave ||
+			       (options->refill_buffers && bench_is_write(options)) ||
+			       job->is_paced || options->verify || options->replay ||
+			       options->write_iolog;
+	atomic_init(&job->is_ramping, options->ramp_time_ns != 0);
+	return 0;
+}
+
+/* What a job does beside IO. */
+static int add_extras(struct job *job)
+{
+	int rc = job_verify_init(job);
+
+	if (!rc)
+		rc = job_pace_init(job);
+	if (!rc)
+		rc = job_logs_init(job);
+	job_choose_done(job);
+	return rc;
 }
 
 /* The submitting threads take turns, run IOs each. */
@@ -335,6 +332,7 @@ static int allocate(struct job *job)
 		job_fail(job, -ENOMEM, "no memory for %u threads", job->n_threads);
 		return -ENOMEM;
 	}
+	memset(job->shards, 0, shards_bytes);
 	for (uint32_t i = 0; i < job->n_shards; i++) {
 		for (int d = 0; d < DIRECTIONS; d++)
 			io_stats_init(&job->shards[i].direction[d]);
@@ -352,69 +350,134 @@ static int allocate(struct job *job)
 	return 0;
 }
 
-int job_run(const struct bench_options *options, const struct target *target,
-	    struct job_result *ret_result)
+struct job *job_new(const struct bench_options *options, const struct target *target,
+		    uint32_t index, int wake_fd, bool has_company)
 {
-	struct job_result result = { .options = *options };
 	struct job *job = aligned_alloc(_Alignof(struct job), sizeof(*job));
 
-	result.direction = calloc(DIRECTIONS, sizeof(*result.direction));
-	if (!job || !result.direction)
-		abort(); /* of a few KiB, at the start of a run */
-	for (int d = 0; d < DIRECTIONS; d++)
-		io_stats_init(&result.direction[d]);
-	if (options->ioengine == BENCH_FIO) {
-		free(job);
-		(void)fio_run(options, target, &result);
-		*ret_result = result;
-		return result.error;
-	}
+	if (!job)
+		abort(); /* of some KiB, at the start of a run */
 	memset(job, 0, sizeof(*job));
 	pthread_mutex_init(&job->lock, NULL);
 	pthread_cond_init(&job->changed, NULL);
-	describe(job, options, target);
-	job->wake_fd = (int)sys_result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-	if (job->wake_fd < 0)
-		job_fail(job, job->wake_fd, "eventfd: %s", strerror(-job->wake_fd));
-	else if (!allocate(job))
-		run_threads(job, &result);
-	if (job->shards && job->threads)
-		collect(job, &result);
-	result.error = job->error;
-	memcpy(result.message, job->message, sizeof(result.message));
-	if (job->wake_fd >= 0)
-		close(job->wake_fd);
+	job->wake_fd = wake_fd;
+	job->has_company = has_company;
+	if (!describe(job, options, target, index) && !allocate(job))
+		(void)add_extras(job);
+	return job;
+}
+
+/* The engine's threads inherit the CPUs of the thread that opens it. */
+static int open_loop(struct job *job)
+{
+	int before[JOB_TIDS_MAX];
+	uint32_t n_before = 0;
+	cpu_set_t old;
+	int rc;
+
+	if (!job->loop->open)
+		return 0;
+	if (job->has_company)
+		n_before = job_list_threads(before);
+	if (sched_getaffinity(0, sizeof(old), &old))
+		CPU_ZERO(&old);
+	rc = job_set_cpus(job);
+	if (!rc)
+		rc = job->loop->open(job);
+	if (CPU_COUNT(&old))
+		(void)sched_setaffinity(0, sizeof(old), &old);
+	job->is_loop_open = !rc;
+	if (job->has_company && !rc)
+		job_note_threads(job, before, n_before);
+	return rc;
+}
+
+void job_start(struct job *job)
+{
+	if (job->error || open_loop(job))
+		return;
+	(void)start_threads(job, &job->n_started);
+}
+
+void job_release(struct job *job)
+{
+	pthread_mutex_lock(&job->lock);
+	job->may_start = true;
+	pthread_cond_broadcast(&job->changed);
+	pthread_mutex_unlock(&job->lock);
+}
+
+bool job_has_ended(struct job *job)
+{
+	return atomic_load(&job->n_ended) >= job->n_started;
+}
+
+bool job_is_ready(struct job *job)
+{
+	return atomic_load(&job->is_ready) || job_has_ended(job);
+}
+
+void job_end_ramp(struct job *job)
+{
+	job_read_usage(job, &job->usage_start);
+	job->start_ns = clock_now_ns();
+	atomic_store(&job->is_ramping, false);
+	job_choose_done(job);
+}
+
+void job_finish(struct job *job, struct job_result *result)
+{
+	for (uint32_t i = 0; i < job->n_started; i++)
+		pthread_join(job->threads[i].thread, NULL);
+	if (job->is_loop_open && job->loop->close)
+		job->loop->close(job);
+	job_verify_finish(job);
+	job_logs_write(job);
+	job_collect(job, result);
+	job_verify_deinit(job);
+	job_logs_deinit(job);
+	job_pace_deinit(job);
+	pattern_deinit(&job->pattern);
 	pthread_cond_destroy(&job->changed);
 	pthread_mutex_destroy(&job->lock);
 	free(job->threads);
 	free(job->shards);
 	free(job);
-	*ret_result = result;
-	return result.error;
 }
 
-void job_result_deinit(struct job_result *result)
+int job_run(const struct bench_options *options, const struct target *target,
+	    struct job_result *ret_result)
 {
-	free(result->direction);
-	result->direction = NULL;
-}
+	struct job_result *result = ret_result;
+	struct monitor_plan plan = { .eta = options->eta };
+	struct job *job;
+	int wake_fd;
 
-uint64_t job_result_ios(const struct job_result *result)
-{
-	uint64_t ios = 0;
-
-	for (int d = 0; d < DIRECTIONS; d++)
-		ios += stats_read(&result->direction[d].ios);
-	return ios;
-}
-
-bool job_result_is_bad(const struct job_result *result)
-{
-	if (result->error)
-		return true;
-	for (int d = 0; d < DIRECTIONS; d++) {
-		if (result->direction[d].errors || result->direction[d].short_ios)
-			return true;
+	if (job_result_init(result, options))
+		abort(); /* of some KiB, at the start of a run */
+	if (options->ioengine == BENCH_FIO) {
+		(void)fio_run(options, target, result);
+		return result->error;
 	}
-	return false;
+	wake_fd = (int)sys_result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (wake_fd < 0) {
+		result->error = wake_fd;
+		snprintf(result->message, sizeof(result->message), "eventfd: %s",
+			 strerror(-wake_fd));
+		return wake_fd;
+	}
+	job = job_new(options, target, 0, wake_fd, false);
+	job_start(job);
+	plan.jobs = &job;
+	plan.results = &result;
+	plan.n_jobs = 1;
+	plan.wake_fd = wake_fd;
+	monitor_watch(&plan);
+	if (job->is_given_up) {
+		job_give_up(job, result);
+	} else {
+		job_finish(job, result);
+		close(wake_fd);
+	}
+	return result->error;
 }

@@ -59,7 +59,7 @@ static int aio_thread_open(struct job_thread *thread)
 		aio->iocb = calloc(thread->depth, sizeof(*aio->iocb));
 		aio->batch = calloc(thread->depth, sizeof(struct iocb *));
 	}
-	if (!aio || !aio->iocb || !aio->batch || raw_slots_init(&aio->slots, thread->depth)) {
+	if (!aio || !aio->iocb || !aio->batch || raw_slots_init(&aio->slots, thread)) {
 		job_fail(job, -ENOMEM, "no memory");
 		return -ENOMEM;
 	}
@@ -67,15 +67,6 @@ static int aio_thread_open(struct job_thread *thread)
 	aio->complete_min = raw_min(options->batch_complete_min, thread->depth);
 	aio->complete_max = raw_min(options->batch_complete_max, RAW_REAP_MAX);
 	aio->complete_min = raw_min(aio->complete_min, aio->complete_max);
-	for (uint32_t i = 0; i < thread->depth; i++) {
-		struct iocb *iocb = &aio->iocb[i];
-
-		iocb->aio_data = i;
-		iocb->aio_fildes = (uint32_t)job->target.fds[0];
-		iocb->aio_lio_opcode = job->is_write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
-		iocb->aio_buf = (uintptr_t)(thread->buffers + job->buffer_bytes * i);
-		iocb->aio_nbytes = job->block_bytes;
-	}
 	rc = (int)sys_result(syscall(SYS_io_setup, thread->depth, &aio->context));
 	if (rc < 0) {
 		job_fail(job, rc, "io_setup: %s", strerror(-rc));
@@ -94,10 +85,28 @@ static void aio_thread_close(struct job_thread *thread)
 		return;
 	if (aio->context)
 		(void)syscall(SYS_io_destroy, aio->context);
-	raw_slots_deinit(&aio->slots);
+	raw_slots_deinit(&aio->slots, thread);
 	free(aio->batch);
 	free(aio->iocb);
 	free(aio);
+}
+
+static void prepare(struct job_thread *thread, struct aio *aio, uint32_t i)
+{
+	const struct job_io *io = &aio->slots.io[i];
+	struct iocb *iocb = &aio->iocb[i];
+
+	iocb->aio_data = i;
+	iocb->aio_fildes = (uint32_t)raw_fd(thread->job, io);
+	if (io->direction == DIRECTION_SYNC)
+		iocb->aio_lio_opcode = io->is_datasync ? IOCB_CMD_FDSYNC : IOCB_CMD_FSYNC;
+	else
+		iocb->aio_lio_opcode =
+			io->direction == DIRECTION_WRITE ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
+	/* The kernel refuses a sync with any of these. */
+	iocb->aio_buf = io->direction == DIRECTION_SYNC ? 0 : (uintptr_t)io->buffer;
+	iocb->aio_nbytes = io->bytes;
+	iocb->aio_offset = (int64_t)io->offset;
 }
 
 static void submit(struct job_thread *thread, struct aio *aio)
@@ -111,13 +120,13 @@ static void submit(struct job_thread *thread, struct aio *aio)
 		syscall(SYS_io_submit, aio->context, (long)slots->n_queued, aio->batch));
 	thread->system_calls++;
 	if (rc > 0) {
-		raw_slots_given(slots, thread->job, (uint32_t)rc, true);
+		raw_slots_given(slots, thread, (uint32_t)rc, true);
 		aio->n_busy = 0;
 	} else if (rc != -EAGAIN && rc != -EINTR && rc) {
 		/* The error of the first one: it ends with it, the others go on. */
 		uint32_t first = slots->queued[0];
 
-		raw_slots_given(slots, thread->job, 1, true);
+		raw_slots_given(slots, thread, 1, true);
 		raw_slots_back(slots, thread, first, rc);
 	} else if (!slots->n_in_kernel && ++aio->n_busy > BUSY_MAX) {
 		job_fail(thread->job, -EAGAIN, "io_submit: %s", strerror(EAGAIN));
@@ -144,18 +153,23 @@ static uint32_t reap_ring(struct aio *aio, struct io_event *events, uint32_t max
 	return n;
 }
 
+/* At most until an IO in hand is due. */
 static void wait_and_reap(struct job_thread *thread, struct aio *aio)
 {
 	struct raw_slots *slots = &aio->slots;
 	struct io_event events[RAW_REAP_MAX];
-	uint32_t min = raw_min(aio->complete_min, slots->n_in_kernel);
+	const bool is_waiting = slots->waiting >= 0;
+	const uint64_t ns = is_waiting ? job_nap_ns(slots->due_ns, clock_now_ns()) : 0;
+	struct timespec limit = { (time_t)(ns / NS_PER_SECOND), (long)(ns % NS_PER_SECOND) };
+	uint32_t min = is_waiting ? 1 : raw_min(aio->complete_min, slots->n_in_kernel);
 	uint32_t n = 0;
 
 	if (aio->userspace_reap)
 		n = reap_ring(aio, events, aio->complete_max);
 	if (n < min) {
 		int rc = (int)sys_result(syscall(SYS_io_getevents, aio->context, (long)(min - n),
-						 (long)(aio->complete_max - n), events + n, NULL));
+						 (long)(aio->complete_max - n), events + n,
+						 is_waiting ? &limit : NULL));
 
 		thread->system_calls++;
 		if (rc >= 0) {
@@ -167,6 +181,7 @@ static void wait_and_reap(struct job_thread *thread, struct aio *aio)
 	}
 	if (!n)
 		return;
+	stats_count(&thread->shard->depths.complete[io_depths_batch(n)], 1);
 	slots->now_ns = job_now_ns(thread->job);
 	for (uint32_t i = 0; i < n; i++)
 		raw_slots_back(slots, thread, (uint32_t)events[i].data, events[i].res);
@@ -182,7 +197,7 @@ static void aio_thread_run(struct job_thread *thread)
 		int64_t i;
 
 		while (!aio->is_broken && (i = raw_slots_take(slots, thread)) >= 0) {
-			aio->iocb[i].aio_offset = (int64_t)slots->slot[i].offset;
+			prepare(thread, aio, (uint32_t)i);
 			if (slots->n_queued >= aio->batch_submit)
 				submit(thread, aio);
 		}
@@ -190,6 +205,8 @@ static void aio_thread_run(struct job_thread *thread)
 			submit(thread, aio);
 		if (slots->n_in_kernel)
 			wait_and_reap(thread, aio);
+		else if (slots->waiting >= 0)
+			raw_slots_nap(slots);
 		else if (!slots->n_queued)
 			break;
 	}

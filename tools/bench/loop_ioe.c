@@ -89,6 +89,8 @@ static int ours_open(struct job *job)
 	}
 	sem_init(&loop->all_back, 0, 0);
 	loop->is_driven = is_none(job->options);
+	loop->is_uniform = job->pattern.kind != PATTERN_STEPPED && !job->pattern.is_mixed &&
+			   !job->verify && !job->options->replay;
 	job->state = loop;
 	job->engine.is_set = true;
 	snprintf(job->engine.backend, sizeof(job->engine.backend), "%s",
@@ -108,23 +110,41 @@ static void ours_close(struct job *job)
 	free(loop);
 }
 
-void ioe_loop_prepare(const struct job *job, struct ioe_event *event, uint32_t index, char *buffer,
-		      uint64_t offset)
+void ioe_loop_prepare(const struct job *job, struct ioe_event *event, uint32_t index,
+		      const struct job_io *io)
 {
 	/* Events go to the driver of their fd, so several drivers want several. The target may have
 	 * more, for another side of a comparison. */
-	int fd = job->target.n_fds ? job->target.fds[index % job_n_fds(job->options)] : -1;
+	int fd = job->target.n_files ?
+			 target_fd(&job->target, io->file, index % job_n_fds(job->options)) :
+			 -1;
 
-	if (job->direction == DIRECTION_NOP)
+	if (io->direction == DIRECTION_NOP)
 		ioe_prep_nop(event);
-	else if (job->is_write)
-		ioe_prep_write(event, fd, buffer, job->block_bytes, offset);
+	else if (io->direction == DIRECTION_WRITE)
+		ioe_prep_write(event, fd, io->buffer, io->bytes, io->offset);
+	else if (io->direction == DIRECTION_READ)
+		ioe_prep_read(event, fd, io->buffer, io->bytes, io->offset);
+	else if (io->is_datasync)
+		ioe_prep_fdatasync(event, fd);
 	else
-		ioe_prep_read(event, fd, buffer, job->block_bytes, offset);
+		ioe_prep_fsync(event, fd);
 }
 
-struct ioe_slot *ioe_slots_new(struct job_thread *thread, ioe_callback callback,
-			       struct producer *producer)
+void ioe_slot_prepare_anew(const struct job *job, struct ioe_slot *slot)
+{
+	struct job_thread *thread = slot->event.arg;
+	const ioe_callback callback = slot->event.callback;
+
+	/* Its number, as the IOs are where the slots are. */
+	const size_t index = (size_t)((char *)&slot->io - (char *)thread->ios) / sizeof(*slot);
+
+	ioe_loop_prepare(job, &slot->event, (uint32_t)index, &slot->io);
+	slot->event.callback = callback;
+	slot->event.arg = thread;
+}
+
+struct ioe_slot *ioe_slots_new(struct job_thread *thread, ioe_callback callback)
 {
 	struct job *job = thread->job;
 	struct ioe_slot *slots =
@@ -138,13 +158,19 @@ struct ioe_slot *ioe_slots_new(struct job_thread *thread, ioe_callback callback,
 	for (uint32_t i = 0; i < thread->depth; i++) {
 		struct ioe_slot *slot = &slots[i];
 
-		ioe_loop_prepare(job, &slot->event, i, thread->buffers + job->buffer_bytes * i, 0);
+		job_io_init(thread, &slot->io, i);
+		ioe_loop_prepare(job, &slot->event, i, &slot->io);
 		slot->event.callback = callback;
-		slot->event.arg = slot;
-		slot->job = job;
-		slot->producer = producer;
+		slot->event.arg = thread;
 	}
+	job_ios_are(thread, &slots[0].io, sizeof(*slots));
 	return slots;
+}
+
+void ioe_slots_free(struct job_thread *thread, struct ioe_slot *slots)
+{
+	job_ios_are(thread, NULL, 0);
+	free(slots);
 }
 
 bool ioe_loop_owns(const struct job_thread *thread)
@@ -163,42 +189,51 @@ void ioe_loop_retire(struct job *job)
 	}
 }
 
-/* Count, and go round again. */
-static void on_done(struct ioe_event *event)
+/* Apart, so that go_on() stays short. */
+__attribute__((noinline)) static void end_refused(struct job *job, struct job_io *io, int rc)
 {
-	struct ioe_slot *slot = event->arg;
-	struct job *job = slot->job;
-	struct ioe_loop *loop = job->state;
-	struct io_stats *stats = &job_foreign_shard(job)->direction[job->direction];
-	uint64_t offset = 0;
+	job_drop(job, io);
+	job_fail(job, rc, "ioe_submit: %s", strerror(-rc));
+	ioe_loop_retire(job);
+}
+
+/* The next IO of a slot, which is live; or one less of these. */
+__attribute__((always_inline)) static inline void go_on(struct job_thread *thread,
+							struct ioe_slot *slot, uint64_t now_ns)
+{
+	struct job *job = thread->job;
 	int rc;
 
-	if (job->is_timed) {
-		uint64_t now = clock_now_ns();
-
-		histogram_add(&stats->lat, now - slot->start_ns);
-		slot->start_ns = now;
-	}
-	job_count_io(job, stats, event->result, event->offset);
-	if (!job_take(job, &offset)) {
+	if (!job_next(thread, &slot->io)) {
 		ioe_loop_retire(job);
 		return;
 	}
-	event->offset = offset;
-	rc = ioe_submit(loop->engine, event);
-	if (rc) {
-		job_fail(job, rc, "ioe_submit: %s", strerror(-rc));
-		ioe_loop_retire(job);
-	}
+	slot->io.start_ns = job_start_ns(job, now_ns);
+	ioe_slot_prepare(job, slot);
+	rc = ioe_submit(((struct ioe_loop *)job->state)->engine, &slot->event);
+	if (rc)
+		end_refused(job, &slot->io, rc);
+}
+
+/* Count, and go round again. */
+static void on_done(struct ioe_event *event)
+{
+	struct ioe_slot *slot = ioe_slot_of(event);
+	struct job_thread *thread = event->arg;
+	struct job *job = thread->job;
+	const uint64_t now_ns = job_now_ns(job);
+
+	job_done(job, job_foreign_shard(job), &slot->io, event->result, now_ns);
+	go_on(thread, slot, now_ns);
 }
 
 static int ours_thread_open(struct job_thread *thread)
 {
 	if (thread->job->options->waiting)
-		return 0;
+		return waiter_open(thread);
 	if (thread->job->options->submit_threads)
 		return producer_open(thread);
-	thread->state = ioe_slots_new(thread, on_done, NULL);
+	thread->state = ioe_slots_new(thread, on_done);
 	return thread->state ? 0 : -ENOMEM;
 }
 
@@ -206,25 +241,12 @@ static int ours_thread_open(struct job_thread *thread)
  * dry at once do not end the job. */
 static void kick_off(struct job_thread *thread)
 {
-	struct job *job = thread->job;
-	struct ioe_loop *loop = job->state;
+	struct ioe_loop *loop = thread->job->state;
 	struct ioe_slot *slots = thread->state;
 
 	atomic_store(&loop->n_live, thread->depth);
-	for (uint32_t i = 0; i < thread->depth; i++) {
-		uint64_t offset = 0;
-		int rc = -ECANCELED;
-
-		if (job_take(job, &offset)) {
-			slots[i].event.offset = offset;
-			slots[i].start_ns = job_now_ns(job);
-			rc = ioe_submit(loop->engine, &slots[i].event);
-			if (rc)
-				job_fail(job, rc, "ioe_submit: %s", strerror(-rc));
-		}
-		if (rc)
-			ioe_loop_retire(job);
-	}
+	for (uint32_t i = 0; i < thread->depth; i++)
+		go_on(thread, &slots[i], job_now_ns(thread->job));
 }
 
 /* threading=none: be the engine's thread until all is back. */
@@ -263,6 +285,15 @@ static void ours_thread_run(struct job_thread *thread)
 			;
 }
 
+/* The first run has left none of them live. */
+static void ours_again(struct job *job)
+{
+	struct ioe_loop *loop = job->state;
+
+	if (job->options->submit_threads && !job->options->waiting)
+		atomic_store(&loop->n_live, job->n_threads);
+}
+
 static void ours_thread_close(struct job_thread *thread)
 {
 	struct job *job = thread->job;
@@ -284,13 +315,14 @@ static void ours_thread_close(struct job_thread *thread)
 	if (job->options->submit_threads && !job->options->waiting)
 		producer_close(thread);
 	else
-		free(thread->state);
+		ioe_slots_free(thread, thread->state); /* of a waiter, its one IO */
 }
 
 const struct loop_ops loop_ioe = {
 	.name = "ioe",
 	.open = ours_open,
 	.close = ours_close,
+	.again = ours_again,
 	.n_threads = ours_n_threads,
 	.n_foreign_shards = ours_n_foreign_shards,
 	.depth = ours_depth,

@@ -3,7 +3,7 @@
  *
  * Each producer has its slice of the depth. A callback does no more than note the time and push
  * its slot on the stack of its producer; the producer takes the whole stack, counts, and submits
- * the slots again, batch_submit at a time.
+ * the slots again, batch_submit at a time, as soon as their next IO is due.
  *
  * A producer that owns the engine (threading=none) does not sleep: it runs the engine meanwhile.
  *
@@ -15,6 +15,7 @@
  * Threads:    callbacks push from any thread; one producer takes.
  * Ownership:  slots and producer are the job thread's.
  */
+#include <assert.h>
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,13 +34,17 @@ struct producer {
 	uint32_t n_batch;
 	uint32_t batch_max;
 	uint32_t complete_min;
-	uint32_t n_out;         /* in the engine, or on the stack */
+	uint32_t n_out; /* in the engine, or on the stack */
+	/* The slot whose IO is not due before due_ns, and those behind it that have none. */
+	struct ioe_slot *waiting;
+	struct ioe_slot *idle; /* linked by io.next */
+	uint64_t due_ns;
 	struct ioe_engine *own; /* to be run while waiting, or NULL */
 };
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t value)
+static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *limit)
 {
-	(void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+	(void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit, NULL, 0);
 }
 
 static void futex_wake(_Atomic uint32_t *word)
@@ -51,16 +56,18 @@ static void futex_wake(_Atomic uint32_t *word)
  * producer itself lives until the engine has been drained. */
 static void on_done(struct ioe_event *event)
 {
-	struct ioe_slot *slot = event->arg;
-	struct producer *producer = slot->producer;
+	struct ioe_slot *slot = ioe_slot_of(event);
+	struct job_thread *thread = event->arg;
+	struct producer *producer = thread->state;
+	struct ioe_slot *top = atomic_load_explicit(&producer->stack, memory_order_relaxed);
 	int32_t ready;
 
-	slot->end_ns = job_now_ns(slot->job);
-	slot->next = atomic_load_explicit(&producer->stack, memory_order_relaxed);
+	slot->io.end_ns = job_now_ns(thread->job);
 	/* Release pairs with the acquire of take_ready(). */
-	while (!atomic_compare_exchange_weak_explicit(&producer->stack, &slot->next, slot,
-						      memory_order_release, memory_order_relaxed))
-		;
+	do
+		slot->io.next = top;
+	while (!atomic_compare_exchange_weak_explicit(&producer->stack, &top, slot,
+						      memory_order_release, memory_order_relaxed));
 	ready = atomic_fetch_add(&producer->n_ready, 1) + 1; /* P1 */
 	if (atomic_load(&producer->is_parked) && ready >= atomic_load(&producer->wake_at) &&
 	    atomic_exchange(&producer->is_parked, 0))
@@ -80,7 +87,7 @@ int producer_open(struct job_thread *thread)
 	memset(producer, 0, sizeof(*producer));
 	thread->state = producer;
 	producer->batch = calloc(thread->depth, sizeof(struct ioe_event *));
-	producer->slots = ioe_slots_new(thread, on_done, producer);
+	producer->slots = ioe_slots_new(thread, on_done);
 	if (!producer->batch || !producer->slots) {
 		job_fail(job, -ENOMEM, "no memory");
 		return -ENOMEM;
@@ -100,7 +107,7 @@ void producer_close(struct job_thread *thread)
 
 	if (!producer)
 		return;
-	free(producer->slots);
+	ioe_slots_free(thread, producer->slots);
 	free(producer->batch);
 	free(producer);
 }
@@ -116,73 +123,136 @@ static void submit_batch(struct job_thread *thread, struct producer *producer)
 	if (!n)
 		return;
 	for (uint32_t i = 0; i < n; i++)
-		((struct ioe_slot *)producer->batch[i]->arg)->start_ns = start_ns;
+		ioe_slot_of(producer->batch[i])->io.start_ns = start_ns;
 	producer->n_batch = 0;
 	rc = ioe_submit_batch(loop->engine, producer->batch, n);
-	if (rc > 0)
-		producer->n_out += (uint32_t)rc;
+	for (int i = 0; i < rc; i++)
+		io_depths_level(&thread->shard->depths, ++producer->n_out);
+	stats_count(&thread->shard->depths.submit[io_depths_batch(n)], 1);
 	if (rc != (int)n)
 		job_fail(job, rc < 0 ? rc : -EIO, "ioe_submit_batch: %d of %u: %s", rc, n,
 			 strerror(rc < 0 ? -rc : EIO));
 }
 
-/* Put a slot into the batch with the next offset; false: no more IOs. */
-static bool submit_later(struct job_thread *thread, struct producer *producer,
+/* A slot that has its next IO goes into the batch. */
+static void submit_later(struct job_thread *thread, struct producer *producer,
 			 struct ioe_slot *slot)
 {
-	uint64_t offset = 0;
-
-	if (!job_thread_take(thread, &offset))
-		return false;
-	slot->event.offset = offset;
+	ioe_slot_prepare(thread->job, slot);
+	if (thread->job->is_paced) /* otherwise all of the depth is always out */
+		io_depths_level(&thread->shard->depths, producer->n_out + producer->n_batch + 1);
 	producer->batch[producer->n_batch++] = &slot->event;
 	if (producer->n_batch == producer->batch_max)
 		submit_batch(thread, producer);
-	return true;
 }
 
-static void sleep_until_ready(struct producer *producer, int32_t want)
+static bool is_due(struct job_thread *thread, struct producer *producer, struct ioe_slot *slot)
 {
+	if (!thread->job->is_paced)
+		return true;
+	producer->due_ns = job_due_ns(thread, &slot->io);
+	return !producer->due_ns;
+}
+
+/* Give a slot the next IO, if there is one: it is submitted, or waits until it is due. Meanwhile
+ * others are idle. */
+static void begin(struct job_thread *thread, struct producer *producer, struct ioe_slot *slot)
+{
+	if (producer->waiting) {
+		slot->io.next = producer->idle;
+		producer->idle = slot;
+	} else if (job_next(thread, &slot->io)) {
+		if (is_due(thread, producer, slot))
+			submit_later(thread, producer, slot);
+		else
+			producer->waiting = slot;
+	}
+}
+
+/* Has what was waiting become due? Then the idle ones come after it. */
+static void look_at_waiting(struct job_thread *thread, struct producer *producer)
+{
+	struct ioe_slot *slot = producer->waiting;
+
+	if (slot && job_is_stopping(thread->job)) {
+		job_drop(thread->job, &slot->io);
+		producer->waiting = NULL;
+	} else if (slot && is_due(thread, producer, slot)) {
+		producer->waiting = NULL;
+		submit_later(thread, producer, slot);
+		while (!producer->waiting && (slot = producer->idle)) {
+			producer->idle = slot->io.next;
+			begin(thread, producer, slot);
+		}
+	}
+	submit_batch(thread, producer);
+}
+
+/* limit_ns: 0: none. */
+static void sleep_until_ready(struct producer *producer, int32_t want, uint64_t limit_ns)
+{
+	const struct timespec limit = { (time_t)(limit_ns / NS_PER_SECOND),
+					(long)(limit_ns % NS_PER_SECOND) };
+
 	atomic_store(&producer->wake_at, want);
 	atomic_store(&producer->is_parked, 1); /* P2 */
-	while (atomic_load(&producer->n_ready) < want && atomic_load(&producer->is_parked))
-		futex_wait(&producer->is_parked, 1);
+	while (atomic_load(&producer->n_ready) < want && atomic_load(&producer->is_parked)) {
+		futex_wait(&producer->is_parked, 1, limit_ns ? &limit : NULL);
+		if (limit_ns)
+			break;
+	}
 	atomic_store(&producer->is_parked, 0);
 }
 
 /* Callbacks run in here, also those of other producers. */
-static void run_until_ready(struct job *job, struct producer *producer, int32_t want)
+static void run_until_ready(struct job *job, struct producer *producer, int32_t want,
+			    uint64_t limit_ns)
 {
 	int32_t ready;
 
 	while ((ready = atomic_load(&producer->n_ready)) < want) {
-		int rc = ioe_engine_run(producer->own, (uint32_t)(want - ready), -1);
+		int rc = ioe_engine_run(producer->own, (uint32_t)(want - ready),
+					limit_ns ? (int64_t)limit_ns : -1);
 
-		if (rc < 0) {
+		if (rc < 0)
 			job_fail(job, rc, "ioe_engine_run: %s", strerror(-rc));
+		if (rc < 0 || limit_ns)
 			return;
-		}
 	}
 }
 
-/* What has come back, in that order, or NULL after having waited for it. */
-static struct ioe_slot *take_ready(struct job *job, struct producer *producer)
+/* Wait for what is to come back, or until the next IO is due. */
+static void wait_until_ready(struct job *job, struct producer *producer)
 {
-	struct ioe_slot *slots = NULL, *stack, *next;
 	int32_t want = (int32_t)producer->complete_min;
+	uint64_t limit_ns = 0;
 
 	if (producer->complete_min > producer->n_out)
 		want = (int32_t)producer->n_out;
+	if (producer->waiting) {
+		limit_ns = job_nap_ns(producer->due_ns, clock_now_ns());
+		if (!limit_ns)
+			return;
+		want = 1;
+	}
 	if (producer->own)
-		run_until_ready(job, producer, want);
+		run_until_ready(job, producer, want, limit_ns);
 	else if (atomic_load(&producer->n_ready) < want)
-		sleep_until_ready(producer, want);
+		sleep_until_ready(producer, want, limit_ns);
+}
+
+/* What has come back, in that order; NULL: nothing. */
+static struct ioe_slot *take_ready(struct job *job, struct producer *producer)
+{
+	struct ioe_slot *slots = NULL, *stack, *next;
+
+	wait_until_ready(job, producer);
 	/* Acquire pairs with the release of on_done(): the events' results are visible. */
 	stack = atomic_exchange_explicit(&producer->stack, NULL, memory_order_acquire);
 	/* The last is on top. Turned round, slots and buffers go round like those of a ring. */
 	for (; stack; stack = next) {
-		next = stack->next;
-		stack->next = slots;
+		next = stack->io.next;
+		stack->io.next = slots;
 		slots = stack;
 	}
 	return slots;
@@ -192,27 +262,28 @@ void producer_run(struct job_thread *thread)
 {
 	struct job *job = thread->job;
 	struct producer *producer = thread->state;
-	struct io_stats *stats = &thread->shard->direction[job->direction];
+	struct ioe_slot *slots = producer->slots;
 
-	for (uint32_t i = 0; i < thread->depth; i++) {
-		if (!submit_later(thread, producer, &producer->slots[i]))
-			break;
-	}
+	assert(slots);
+	for (uint32_t i = 0; i < thread->depth; i++)
+		begin(thread, producer, &slots[i]);
 	submit_batch(thread, producer);
-	while (producer->n_out) {
+	while (producer->n_out || producer->waiting) {
 		struct ioe_slot *slot = take_ready(job, producer), *next;
 		int32_t n = 0;
 
 		for (; slot; slot = next, n++) {
-			next = slot->next;
+			next = slot->io.next;
 			producer->n_out--;
-			if (job->is_timed)
-				histogram_add(&stats->lat, slot->end_ns - slot->start_ns);
-			job_count_io(job, stats, slot->event.result, slot->event.offset);
-			(void)submit_later(thread, producer, slot);
+			job_done(job, thread->shard, &slot->io, slot->event.result,
+				 slot->io.end_ns);
+			begin(thread, producer, slot);
 		}
 		atomic_fetch_sub(&producer->n_ready, n);
-		submit_batch(thread, producer);
+		if (n)
+			stats_count(&thread->shard->depths.complete[io_depths_batch((uint32_t)n)],
+				    1);
+		look_at_waiting(thread, producer);
 	}
 	ioe_loop_retire(job);
 }

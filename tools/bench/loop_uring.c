@@ -44,7 +44,8 @@ static int setup_ring(struct job_thread *thread, struct uring *uring)
 	/* An older kernel answers -EINVAL to a flag it does not know: one step back, as fio. */
 	for (size_t i = options->defer_taskrun ? 0 : 1; i < 3 && rc == -EINVAL; i++) {
 		memset(&params, 0, sizeof(params));
-		params.flags = wanted[i] | IORING_SETUP_CQSIZE;
+		params.flags = wanted[i] | IORING_SETUP_CQSIZE |
+			       (options->hipri ? IORING_SETUP_IOPOLL : 0);
 		params.cq_entries = thread->depth;
 		rc = io_uring_queue_init_params(thread->depth, &uring->ring, &params);
 	}
@@ -70,6 +71,22 @@ static int register_buffers(struct job_thread *thread, struct uring *uring)
 	return rc;
 }
 
+/* File i of the target becomes file i of the ring. */
+static int register_files(const struct job *job, struct uring *uring)
+{
+	const uint32_t n = job->target.n_files;
+	int *fds = calloc(n, sizeof(*fds));
+	int rc;
+
+	if (!fds)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		fds[i] = target_fd(&job->target, i, 0);
+	rc = io_uring_register_files(&uring->ring, fds, n);
+	free(fds);
+	return rc;
+}
+
 static int register_all(struct job_thread *thread, struct uring *uring)
 {
 	struct job *job = thread->job;
@@ -84,10 +101,10 @@ static int register_all(struct job_thread *thread, struct uring *uring)
 			return -EINVAL;
 		}
 	}
-	if (job->direction == DIRECTION_NOP)
+	if (!job->target.n_files)
 		return 0;
 	if (options->registerfiles) {
-		rc = io_uring_register_files(&uring->ring, job->target.fds, 1);
+		rc = register_files(job, uring);
 		if (rc) {
 			job_fail(job, rc, "--registerfiles: %s", strerror(-rc));
 			return rc;
@@ -111,7 +128,7 @@ static int uring_thread_open(struct job_thread *thread)
 	struct uring *uring = calloc(1, sizeof(*uring));
 
 	thread->state = uring;
-	if (!uring || raw_slots_init(&uring->slots, thread->depth)) {
+	if (!uring || raw_slots_init(&uring->slots, thread)) {
 		job_fail(thread->job, -ENOMEM, "no memory");
 		return -ENOMEM;
 	}
@@ -132,29 +149,31 @@ static void uring_thread_close(struct job_thread *thread)
 		return;
 	if (uring->has_ring)
 		io_uring_queue_exit(&uring->ring);
-	raw_slots_deinit(&uring->slots);
+	raw_slots_deinit(&uring->slots, thread);
 	free(uring);
 }
 
 static void prepare(struct job_thread *thread, struct uring *uring, uint32_t i)
 {
-	struct job *job = thread->job;
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
-	char *buffer = thread->buffers + job->buffer_bytes * i;
-	uint64_t offset = uring->slots.slot[i].offset;
-	const int fd = uring->fixed_file ? 0 : job->target.fds[0];
+	const struct job_io *io = &uring->slots.io[i];
+	const int fd = !thread->job->target.n_files ? -1 :
+		       uring->fixed_file            ? io->file :
+						      raw_fd(thread->job, io);
 
-	if (job->direction == DIRECTION_NOP)
+	if (io->direction == DIRECTION_NOP)
 		io_uring_prep_nop(sqe);
-	else if (uring->fixed_buffers && job->is_write)
-		io_uring_prep_write_fixed(sqe, fd, buffer, job->block_bytes, offset, (int)i);
+	else if (io->direction == DIRECTION_SYNC)
+		io_uring_prep_fsync(sqe, fd, io->is_datasync ? IORING_FSYNC_DATASYNC : 0);
+	else if (uring->fixed_buffers && io->direction == DIRECTION_WRITE)
+		io_uring_prep_write_fixed(sqe, fd, io->buffer, io->bytes, io->offset, (int)i);
 	else if (uring->fixed_buffers)
-		io_uring_prep_read_fixed(sqe, fd, buffer, job->block_bytes, offset, (int)i);
-	else if (job->is_write)
-		io_uring_prep_write(sqe, fd, buffer, job->block_bytes, offset);
+		io_uring_prep_read_fixed(sqe, fd, io->buffer, io->bytes, io->offset, (int)i);
+	else if (io->direction == DIRECTION_WRITE)
+		io_uring_prep_write(sqe, fd, io->buffer, io->bytes, io->offset);
 	else
-		io_uring_prep_read(sqe, fd, buffer, job->block_bytes, offset);
-	if (uring->fixed_file)
+		io_uring_prep_read(sqe, fd, io->buffer, io->bytes, io->offset);
+	if (uring->fixed_file && io->direction != DIRECTION_NOP)
 		sqe->flags |= IOSQE_FIXED_FILE;
 	sqe->user_data = i;
 }
@@ -164,7 +183,7 @@ static void submitted(struct job_thread *thread, struct uring *uring, int rc, bo
 {
 	thread->system_calls++;
 	if (rc > 0) {
-		raw_slots_given(&uring->slots, thread->job, (uint32_t)rc, is_seen);
+		raw_slots_given(&uring->slots, thread, (uint32_t)rc, is_seen);
 		uring->n_busy = 0;
 	} else if (rc != -EINTR &&
 		   ((rc != -EAGAIN && rc != -EBUSY && rc) || ++uring->n_busy > BUSY_MAX)) {
@@ -193,10 +212,34 @@ static void reap(struct job_thread *thread, struct uring *uring)
 		result[i] = cqes[i]->res;
 	}
 	io_uring_cq_advance(&uring->ring, n);
+	stats_count(&thread->shard->depths.complete[io_depths_batch(n)], 1);
 	uring->slots.now_ns = job_now_ns(thread->job);
 	for (unsigned i = 0; i < n; i++)
 		raw_slots_back(&uring->slots, thread, index[i], result[i]);
 	uring->n_busy = 0;
+}
+
+/* With an IO in hand that is not due: for completions, but no longer than that. */
+static void wait_until_due(struct job_thread *thread, struct uring *uring)
+{
+	struct raw_slots *slots = &uring->slots;
+	const uint64_t ns = job_nap_ns(slots->due_ns, clock_now_ns());
+	struct __kernel_timespec limit = { (long long)(ns / NS_PER_SECOND),
+					   (long long)(ns % NS_PER_SECOND) };
+	struct io_uring_cqe *cqe;
+
+	if (slots->n_queued) {
+		submit(thread, uring);
+	} else if (!slots->n_in_kernel) {
+		raw_slots_nap(slots);
+	} else if (ns) {
+		int rc = io_uring_wait_cqes(&uring->ring, &cqe, 1, &limit, NULL);
+
+		thread->system_calls++;
+		if (rc && rc != -EINTR && rc != -EAGAIN && rc != -ETIME)
+			submitted(thread, uring, rc, false);
+	}
+	reap(thread, uring);
 }
 
 static void wait_and_reap(struct job_thread *thread, struct uring *uring)
@@ -243,9 +286,12 @@ static void uring_thread_run(struct job_thread *thread)
 			    (slots->n_free || !uring->submit_and_wait))
 				submit(thread, uring);
 		}
-		if (!slots->n_queued && !slots->n_in_kernel)
+		if (slots->waiting >= 0)
+			wait_until_due(thread, uring);
+		else if (slots->n_queued || slots->n_in_kernel)
+			wait_and_reap(thread, uring);
+		else
 			break;
-		wait_and_reap(thread, uring);
 	}
 }
 

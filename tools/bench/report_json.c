@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * report_json.c - results as JSON, with fio's keys, and an object "ioe" in each job.
+ *
+ * Programs that read fio's JSON look for "fio version", and some for the number in it, so as to
+ * know the format: it names the fio whose keys and units these are. "ioe version" is our own.
  * Invariants: a key that fio has too has fio's unit and type.
  * Threads:    the main thread.
  * Ownership:  the document is built and freed in report_json(); the *_new() ones of jansson hand
@@ -8,22 +11,49 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "tools/bench/fio.h"
 #include "tools/bench/report.h"
 
 #define MSEC_PER_SECOND 1000
+#define FORMAT_OF       "fio-3.33"
 
 static json_t *whole(uint64_t value)
 {
 	return json_integer((json_int_t)value);
 }
 
-static double percent_of(uint64_t part, uint64_t total)
+static json_t *percentiles_object(const struct job_result *result, const struct histogram *h)
 {
-	return total ? 100 * (double)part / (double)total : 0;
+	double percents[BENCH_PERCENTILES_MAX];
+	uint32_t n = report_percentiles(result, percents);
+	json_t *object = json_object();
+
+	for (uint32_t i = 0; i < n; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "%f", percents[i]);
+		json_object_set_new(object, key, whole(histogram_percentile(h, percents[i])));
+	}
+	return object;
 }
 
-static json_t *latency_object(const struct histogram *h, bool with_percentiles)
+/* As fio: the middle of each bucket that has something, and how many. */
+static json_t *bins_object(const struct histogram *h)
+{
+	json_t *object = json_object();
+
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		char key[32];
+
+		if (!h->bucket[i])
+			continue;
+		snprintf(key, sizeof(key), "%llu", (unsigned long long)histogram_value(i));
+		json_object_set_new(object, key, whole(h->bucket[i]));
+	}
+	return object;
+}
+
+json_t *report_json_latency(const struct job_result *result, const struct histogram *h,
+			    bool with_percentiles)
 {
 	json_t *object = json_object();
 
@@ -32,43 +62,40 @@ static json_t *latency_object(const struct histogram *h, bool with_percentiles)
 	json_object_set_new(object, "mean", json_real(histogram_mean(h)));
 	json_object_set_new(object, "stddev", json_real(histogram_stddev(h)));
 	json_object_set_new(object, "N", whole(h->n));
-	if (with_percentiles && h->n) {
-		json_t *percentiles = json_object();
-
-		for (int i = 0; report_percentiles[i] > 0; i++) {
-			char key[32];
-
-			snprintf(key, sizeof(key), "%f", report_percentiles[i]);
-			json_object_set_new(percentiles, key,
-					    whole(histogram_percentile(h, report_percentiles[i])));
-		}
-		json_object_set_new(object, "percentile", percentiles);
-	}
+	if (!with_percentiles || !h->n)
+		return object;
+	json_object_set_new(object, "percentile", percentiles_object(result, h));
+	if (result->options.output_format == BENCH_JSON_PLUS)
+		json_object_set_new(object, "bins", bins_object(h));
 	return object;
 }
 
-static void set_samples(json_t *object, const struct job_result *result, int d)
+static void set_samples(json_t *object, const struct report_rows *rows,
+			const struct job_result *result, int d)
 {
 	const struct rate_samples *bw = &result->bytes_per_second[d], *iops = &result->iops[d];
+	double share = bw->n ? report_share_of_group(rows, result, d) : 0;
 
 	json_object_set_new(object, "bw_min", whole((uint64_t)(bw->min / 1024)));
 	json_object_set_new(object, "bw_max", whole((uint64_t)(bw->max / 1024)));
-	json_object_set_new(object, "bw_agg", json_real(bw->n ? 100.0 : 0.0));
-	json_object_set_new(object, "bw_mean", json_real(rate_samples_mean(bw) / 1024));
+	json_object_set_new(object, "bw_agg", json_real(share));
+	json_object_set_new(object, "bw_mean", json_real(bw->mean / 1024));
 	json_object_set_new(object, "bw_dev", json_real(rate_samples_stddev(bw) / 1024));
 	json_object_set_new(object, "bw_samples", whole(bw->n));
 	json_object_set_new(object, "iops_min", whole((uint64_t)iops->min));
 	json_object_set_new(object, "iops_max", whole((uint64_t)iops->max));
-	json_object_set_new(object, "iops_mean", json_real(rate_samples_mean(iops)));
+	json_object_set_new(object, "iops_mean", json_real(iops->mean));
 	json_object_set_new(object, "iops_stddev", json_real(rate_samples_stddev(iops)));
 	json_object_set_new(object, "iops_samples", whole(iops->n));
 }
 
-static json_t *direction_object(const struct job_result *result, int d)
+static json_t *direction_object(const struct report_rows *rows, const struct job_result *result,
+				int d)
 {
 	const struct io_stats *stats = &result->direction[d];
+	const struct bench_options *options = &result->options;
 	uint64_t ios = stats_read(&stats->ios), bytes = stats_read(&stats->bytes);
-	double seconds = report_seconds(result);
+	double seconds = report_direction_seconds(result, d);
 	double rate = ios && seconds > 0 ? 1 / seconds : 0;
 	json_t *object = json_object();
 
@@ -77,244 +104,240 @@ static json_t *direction_object(const struct job_result *result, int d)
 	json_object_set_new(object, "bw_bytes", whole((uint64_t)((double)bytes * rate)));
 	json_object_set_new(object, "bw", whole((uint64_t)((double)bytes * rate / 1024)));
 	json_object_set_new(object, "iops", json_real((double)ios * rate));
-	json_object_set_new(object, "runtime", whole(ios ? result->runtime_ns / NS_PER_MSEC : 0));
+	json_object_set_new(object, "runtime", whole(ios ? report_runtime_ms(result, d) : 0));
 	json_object_set_new(object, "total_ios", whole(ios));
-	json_object_set_new(object, "short_ios", whole(stats->short_ios));
+	json_object_set_new(object, "short_ios", whole(stats_read(&stats->short_ios)));
 	json_object_set_new(object, "drop_ios", whole(0));
-	json_object_set_new(object, "slat_ns", latency_object(&stats->slat, false));
-	json_object_set_new(object, "clat_ns", latency_object(io_stats_clat(stats), true));
-	json_object_set_new(object, "lat_ns", latency_object(&stats->lat, false));
-	set_samples(object, result, d);
+	json_object_set_new(object, "slat_ns",
+			    report_json_latency(result, &stats->slat, options->slat_percentiles));
+	json_object_set_new(object, "clat_ns",
+			    report_json_latency(result, io_stats_clat(stats),
+						options->clat_percentiles));
+	json_object_set_new(object, "lat_ns",
+			    report_json_latency(result, &stats->lat, options->lat_percentiles));
+	set_samples(object, rows, result, d);
 	return object;
 }
 
-/* fio's latency_ns, latency_us and latency_ms: percent of IOs up to so many units, from the
- * limit before on. */
-static void set_distribution(json_t *job, const struct histogram *h)
+/* Trims, which we never do, are in fio's document too. */
+static json_t *trim_object(const struct report_rows *rows, const struct job_result *result)
 {
-	static const uint32_t limits[] = { 2, 4, 10, 20, 50, 100, 250, 500, 750, 1000, 2000 };
-	static const struct {
-		const char *key;
-		uint64_t ns;
-	} units[] = { { "latency_ns", 1 }, { "latency_us", 1000 }, { "latency_ms", 1000000 } };
-	uint64_t from = 0;
+	struct job_result none;
+	json_t *object;
 
-	for (int u = 0; u < 3; u++) {
+	if (job_result_init(&none, &result->options))
+		return json_null();
+	object = direction_object(rows, &none, DIRECTION_READ);
+	job_result_deinit(&none);
+	return object;
+}
+
+static json_t *sync_object(const struct job_result *result)
+{
+	const struct io_stats *stats = &result->direction[DIRECTION_SYNC];
+	const struct bench_options *options = &result->options;
+	json_t *object = json_object();
+
+	json_object_set_new(object, "total_ios", whole(stats_read(&stats->ios)));
+	json_object_set_new(object, "lat_ns",
+			    report_json_latency(result, &stats->lat,
+						options->clat_percentiles ||
+							options->lat_percentiles));
+	return object;
+}
+
+static void set_directions(json_t *job, const struct report_rows *rows,
+			   const struct job_result *result)
+{
+	json_object_set_new(job, report_direction_name(result, DIRECTION_READ),
+			    direction_object(rows, result, DIRECTION_READ));
+	/* As fio: "mixed" is all there is then. */
+	if (result->options.unified_rw_reporting)
+		return;
+	json_object_set_new(job, "write", direction_object(rows, result, DIRECTION_WRITE));
+	json_object_set_new(job, "trim", trim_object(rows, result));
+	json_object_set_new(job, "sync", sync_object(result));
+}
+
+static void set_distribution(json_t *job, const struct job_result *result)
+{
+	static const char *const keys[] = { "latency_ns", "latency_us", "latency_ms" };
+	double percents[REPORT_LATENCY_ROWS];
+	int i = 0;
+
+	report_latency_table(result, percents);
+	for (int unit = 0; unit < 3; unit++) {
 		json_t *object = json_object();
 
-		for (int i = 0; i < (u < 2 ? 10 : 11); i++) {
-			uint64_t to = limits[i] * units[u].ns;
-			char key[16];
-
-			snprintf(key, sizeof(key), "%u", limits[i]);
-			json_object_set_new(
-				object, key,
-				json_real(percent_of(histogram_count_between(h, from, to), h->n)));
-			from = to;
-		}
-		if (u == 2)
-			json_object_set_new(
-				object, ">=2000",
-				json_real(percent_of(histogram_count_between(h, from, UINT64_MAX),
-						     h->n)));
-		json_object_set_new(job, units[u].key, object);
+		for (int end = unit < 2 ? i + 10 : REPORT_LATENCY_ROWS; i < end; i++)
+			json_object_set_new(object, report_latency_limits[i],
+					    json_real(percents[i]));
+		json_object_set_new(job, keys[unit], object);
 	}
 }
 
-/* bins: how many from so many ns on, up to twice as many. */
-static json_t *stage_object(const struct ioe_latency *latency)
+static json_t *depths_object(const char *const names[IO_DEPTHS],
+			     const _Atomic uint64_t counts[IO_DEPTHS])
 {
-	json_t *object = json_object(), *bins = json_object();
-
-	json_object_set_new(object, "max", whole(latency->max_ns));
-	json_object_set_new(object, "mean", json_real(report_stage_mean_ns(latency)));
-	json_object_set_new(object, "N", whole(latency->n));
-	for (uint32_t i = 0; i < IOE_LATENCY_BUCKETS; i++) {
-		char from_ns[32];
-
-		if (!latency->histogram[i])
-			continue;
-		snprintf(from_ns, sizeof(from_ns), "%llu",
-			 (unsigned long long)(i ? UINT64_C(1) << i : 0));
-		json_object_set_new(bins, from_ns, whole(latency->histogram[i]));
-	}
-	json_object_set_new(object, "bins", bins);
-	return object;
-}
-
-static void set_engine_stats(json_t *object, const struct ioe_stats *s)
-{
-	json_t *stages = json_object();
-	const struct {
-		const char *key;
-		uint64_t value;
-	} counters[] = {
-		{ "depth", s->depth },
-		{ "n_drivers", s->n_drivers },
-		{ "events", s->events_finished },
-		{ "errors", s->errors },
-		{ "requests", s->requests },
-		{ "merged_requests", s->merged_requests },
-		{ "merged_events", s->merged_events },
-		{ "resumed", s->resumed },
-		{ "retries", s->retried },
-		{ "split", s->split },
-		{ "stale_completions", s->stale_completions },
-		{ "helped", s->helped },
-		{ "syscalls", s->system_calls },
-		{ "wakes", s->wakes },
-		{ "parks", s->parks },
-		{ "channel_full_waits", s->channel_full_waits },
-		{ "in_flight_max", s->in_flight_max },
-	};
-
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		json_object_set_new(object, counters[i].key, whole(counters[i].value));
-	json_object_set_new(object, "in_flight_average", json_real(s->in_flight_average));
-	for (uint32_t i = 0; i < IOE_LATENCY_END; i++)
-		json_object_set_new(stages, report_stage_names[i], stage_object(&s->latency[i]));
-	json_object_set_new(object, "stage_ns", stages);
-}
-
-static json_t *ioe_object(const struct job_result *result)
-{
+	double percents[IO_DEPTHS];
 	json_t *object = json_object();
 
-	json_object_set_new(object, "ioengine", json_string(report_engine_name(result)));
-	json_object_set_new(object, "cpu_us_per_io", json_real(report_cpu_us_per_io(result)));
-	json_object_set_new(object, "interrupted", json_boolean(result->interrupted));
-	if (result->error)
-		json_object_set_new(object, "message", json_string(result->message));
-	if (result->options.ioengine == BENCH_FIO) {
-		json_object_set_new(object, "fio_version", json_string(result->engine.reason));
-		json_object_set_new(object, "fio_ioengine",
-				    json_string(fio_engine_name(&result->options)));
-		return object;
-	}
-	if (result->options.rw == BENCH_NOP) {
-		uint64_t n = stats_read(&result->direction[DIRECTION_NOP].ios);
-
-		json_object_set_new(object, "nops", whole(n));
-		json_object_set_new(object, "nops_per_second", json_real(report_iops(result)));
-		json_object_set_new(object, "ns_per_event", json_real(report_ns_per_event(result)));
-	}
-	if (result->slowest_share > 0)
-		json_object_set_new(object, "slowest_thread_share",
-				    json_real(result->slowest_share));
-	if (result->engine.is_set) {
-		json_object_set_new(object, "backend", json_string(result->engine.backend));
-		json_object_set_new(object, "reason", json_string(result->engine.reason));
-		set_engine_stats(object, &result->engine.stats);
-	} else {
-		json_object_set_new(object, "syscalls", whole(result->system_calls));
-	}
+	report_depths(counts, percents);
+	for (int i = 0; i < IO_DEPTHS; i++)
+		json_object_set_new(object, names[i], json_real(percents[i]));
 	return object;
 }
 
-static json_t *given_object(const struct option_given *given)
+/* Those of the job itself, or those of [global]. */
+static json_t *given_object(const struct option_given *given, bool without_inherited)
 {
+	const struct option_def *def;
 	json_t *object = json_object();
 
-	for (int i = 0; bench_table.defs[i].name; i++) {
-		if (given->bits >> i & 1)
-			json_object_set_new(object, bench_table.defs[i].name,
-					    json_string(given->text[i]));
+	for (int i = 0; given && (def = option_at(&bench_table, i)); i++) {
+		bool inherited = option_inherited_at(given, i);
+
+		if (option_given_at(given, i) && !(without_inherited && inherited))
+			json_object_set_new(object, def->name,
+					    json_string(given->text[i] ? given->text[i] : "1"));
 	}
 	return object;
 }
 
-static json_t *job_object(const struct job_result *result, const struct option_given *given)
+static void set_cpu(json_t *job, const struct job_result *result)
 {
-	double elapsed = (double)result->runtime_ns;
-	const struct io_stats *stats = &result->direction[DIRECTION_READ];
-	json_t *job = json_object();
+	double runtime = (double)result->runtime_sum_ns;
 
-	if (bench_is_write(&result->options))
-		stats = &result->direction[DIRECTION_WRITE];
-	json_object_set_new(job, "jobname", json_string(result->options.name));
-	json_object_set_new(job, "groupid", whole(0));
-	json_object_set_new(job, "error", whole((uint64_t)-result->error));
-	json_object_set_new(job, "eta", whole(0));
-	json_object_set_new(job, "elapsed",
-			    whole((result->runtime_ns + NS_PER_SECOND - 1) / NS_PER_SECOND));
-	json_object_set_new(job, "job options", given_object(given));
-	json_object_set_new(job, "read", direction_object(result, DIRECTION_READ));
-	json_object_set_new(job, "write", direction_object(result, DIRECTION_WRITE));
-	json_object_set_new(job, "job_runtime", whole(result->runtime_ns / NS_PER_MSEC));
+	json_object_set_new(job, "job_runtime",
+			    whole((result->runtime_sum_ns + NS_PER_MSEC / 2) / NS_PER_MSEC));
 	json_object_set_new(job, "usr_cpu",
-			    json_real(elapsed > 0 ? 100 * result->usr_ns / elapsed : 0));
+			    json_real(runtime > 0 ? 100 * result->usr_ns / runtime : 0));
 	json_object_set_new(job, "sys_cpu",
-			    json_real(elapsed > 0 ? 100 * result->sys_ns / elapsed : 0));
+			    json_real(runtime > 0 ? 100 * result->sys_ns / runtime : 0));
 	json_object_set_new(job, "ctx", whole(result->context_switches));
 	json_object_set_new(job, "majf", whole(result->major_faults));
 	json_object_set_new(job, "minf", whole(result->minor_faults));
-	set_distribution(job, &stats->lat);
-	json_object_set_new(job, "latency_depth", whole(result->options.iodepth));
-	json_object_set_new(job, "ioe", ioe_object(result));
+}
+
+/* Depth and latency target, errors where the job goes on, description: as the job was asked. */
+static void set_asked(json_t *job, const struct job_result *result)
+{
+	const struct bench_options *options = &result->options;
+
+	if (options->continue_on_error) {
+		json_object_set_new(job, "total_err", whole(report_errors(result)));
+		json_object_set_new(job, "first_error", json_integer(-result->first_error));
+	}
+	/* fio's search for a depth by its latency_target, which we do not have. */
+	json_object_set_new(job, "latency_depth", whole(options->iodepth));
+	json_object_set_new(job, "latency_target", whole(0));
+	json_object_set_new(job, "latency_percentile", json_real(100));
+	json_object_set_new(job, "latency_window", whole(0));
+	if (options->description)
+		json_object_set_new(job, "desc", json_string(options->description));
+}
+
+static json_t *job_object(const struct report_rows *rows, const struct job_result *result)
+{
+	json_t *job = json_object();
+
+	json_object_set_new(job, "jobname", json_string(result->options.name));
+	json_object_set_new(job, "groupid", whole(result->options.group));
+	json_object_set_new(job, "error", json_integer(-result->error));
+	json_object_set_new(job, "eta", whole(0));
+	json_object_set_new(job, "elapsed",
+			    whole((result->elapsed_ns + NS_PER_SECOND - 1) / NS_PER_SECOND));
+	json_object_set_new(job, "job options", given_object(result->given, true));
+	set_directions(job, rows, result);
+	set_cpu(job, result);
+	json_object_set_new(job, "iodepth_level",
+			    depths_object(report_level_names, result->depths.level));
+	json_object_set_new(job, "iodepth_submit",
+			    depths_object(report_batch_names, result->depths.submit));
+	json_object_set_new(job, "iodepth_complete",
+			    depths_object(report_batch_names, result->depths.complete));
+	set_distribution(job, result);
+	set_asked(job, result);
+	json_object_set_new(job, "ioe", report_json_ioe(result));
 	return job;
 }
 
-static json_t *spread_object(struct spread spread)
+static json_t *disks_array(const struct disk_stats *disks)
 {
-	json_t *object = json_object();
+	static const char *const keys[] = { "read_ios",     "write_ios",  "read_merges",
+					    "write_merges", "read_ticks", "write_ticks" };
+	json_t *array = json_array();
 
-	json_object_set_new(object, "min", json_real(spread.min));
-	json_object_set_new(object, "median", json_real(spread.median));
-	json_object_set_new(object, "max", json_real(spread.max));
-	return object;
+	for (uint32_t i = 0; i < disks->n; i++) {
+		json_t *object = json_object();
+		double util;
+		struct disk_counts c = disk_counts_of(&disks->disks[i], &util);
+		const uint64_t values[] = { c.ios[0],    c.ios[1],      c.merges[0],
+					    c.merges[1], c.ticks_ms[0], c.ticks_ms[1] };
+
+		json_object_set_new(object, "name", json_string(disks->disks[i].name));
+		for (int k = 0; k < 6; k++)
+			json_object_set_new(object, keys[k], whole(values[k]));
+		json_object_set_new(object, "in_queue", whole(c.in_queue_ms));
+		json_object_set_new(object, "util", json_real(util));
+		json_array_append_new(array, object);
+	}
+	return array;
 }
 
-static json_t *versus_object(const struct versus *versus)
+static void set_heading(json_t *document, const struct report *report)
 {
-	static const char *const keys[VERSUS_REPORTED] = { "iops", "cpu_us_per_io", "lat_us" };
-	static const char *const sides[3] = { "a", "b", "ratio" };
-	json_t *object = json_object();
-
-	for (int side = 0; side < 2; side++) {
-		const char *name =
-			options_choice_name(bench_ioengines, versus->options[side].ioengine);
-
-		json_object_set_new(object, side ? "ioengine_b" : "ioengine_a", json_string(name));
-	}
-	json_object_set_new(object, "rounds", whole(versus->n_rounds));
-	for (uint32_t side = 0; side < 3; side++) {
-		json_t *measures = json_object();
-
-		for (enum versus_measure m = 0; m < VERSUS_REPORTED; m++)
-			json_object_set_new(measures, keys[m],
-					    spread_object(side < 2 ?
-								  versus_value(versus, side, m) :
-								  versus_ratio(versus, 0, 1, m)));
-		json_object_set_new(object, sides[side], measures);
-	}
-	return object;
-}
-
-int report_json(FILE *out, const struct job_result results[], uint32_t n,
-		const struct versus *versus, const struct option_given *given)
-{
-	json_t *document = json_object(), *jobs = json_array();
 	char version[64], date[32] = "";
 	struct timespec now;
-	int rc;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(version, sizeof(version), "ioe-%s", ioe_version());
 	if (ctime_r(&now.tv_sec, date))
 		date[strcspn(date, "\n")] = '\0';
+	json_object_set_new(document, "fio version", json_string(FORMAT_OF));
 	json_object_set_new(document, "ioe version", json_string(version));
 	json_object_set_new(document, "timestamp", whole((uint64_t)now.tv_sec));
 	json_object_set_new(document, "timestamp_ms",
 			    whole((uint64_t)now.tv_sec * MSEC_PER_SECOND +
 				  (uint64_t)now.tv_nsec / NS_PER_MSEC));
 	json_object_set_new(document, "time", json_string(date));
-	for (uint32_t i = 0; i < n; i++)
-		json_array_append_new(jobs, job_object(&results[i], given));
+	if (report->global) {
+		json_t *global = given_object(report->global, false);
+
+		/* As fio: an empty one is not there. */
+		if (json_object_size(global))
+			json_object_set(document, "global options", global);
+		json_decref(global);
+	}
+}
+
+int report_json(FILE *out, const struct report *report)
+{
+	json_t *document, *jobs;
+	struct report_rows rows;
+	int rc = report_rows_make(report, &rows);
+
+	if (rc)
+		return rc;
+	document = json_object();
+	jobs = json_array();
+	set_heading(document, report);
+	for (uint32_t i = 0; i < rows.n; i++) {
+		/* The runs of a comparison are one after another: each is all of its group. */
+		struct report_rows one = { .rows = &rows.rows[i], .n = 1 };
+
+		json_array_append_new(jobs, job_object(report->versus ? &one : &rows,
+						       rows.rows[i].result));
+	}
 	json_object_set_new(document, "jobs", jobs);
-	if (versus && versus->n_rounds)
-		json_object_set_new(document, "versus", versus_object(versus));
+	if (report->disks && report->disks->n)
+		json_object_set_new(document, "disk_util", disks_array(report->disks));
+	if (report->versus && report->versus->n_rounds)
+		json_object_set_new(document, "versus", report_json_versus(report->versus));
 	rc = json_dumpf(document, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 	fprintf(out, "\n");
+	fflush(out);
 	json_decref(document);
+	report_rows_free(&rows);
 	return rc ? -EIO : 0;
 }

@@ -42,7 +42,7 @@
 #define MERGE_BATCH   1024
 #define CHANNEL_BATCH 64
 
-struct series {
+struct growth {
 	const char *parameter;
 	const char *line;
 	uint64_t rw;
@@ -102,7 +102,7 @@ static void set_files(struct bench_options *options, uint64_t value)
 	options->depth_max = PER_DRIVER;
 }
 
-static const struct series all_series[] = {
+static const struct growth all_series[] = {
 	{
 		.parameter = "producers",
 		.line = "nops, 16 each",
@@ -158,7 +158,7 @@ static const struct series all_series[] = {
 
 #define SERIES (sizeof(all_series) / sizeof(all_series[0]))
 
-static struct bench_options point_job(const struct floor *floor, const struct series *series,
+static struct bench_options point_job(const struct floor *floor, const struct growth *series,
 				      uint64_t value)
 {
 	struct bench_options options = floor_nop_job(floor);
@@ -174,7 +174,7 @@ static struct bench_options point_job(const struct floor *floor, const struct se
 }
 
 /* CPU for each event in ns, of each value once. */
-static int run_round(const struct floor *floor, const struct series *series,
+static int run_round(const struct floor *floor, const struct growth *series,
 		     const struct target *target, double cpu_ns[VALUES_MAX])
 {
 	for (uint32_t i = 0; i < VALUES_MAX && series->values[i]; i++) {
@@ -198,7 +198,7 @@ static int run_round(const struct floor *floor, const struct series *series,
 }
 
 /* The largest step, in the median of the rounds. */
-static void add_figure(struct floor *floor, const struct series *series, uint32_t rounds,
+static void add_figure(struct floor *floor, const struct growth *series, uint32_t rounds,
 		       double cpu_ns[][VALUES_MAX])
 {
 	char what[sizeof(floor->figures->what)];
@@ -227,7 +227,7 @@ static void add_figure(struct floor *floor, const struct series *series, uint32_
 	floor_add(floor, what, "", largest, rounds, FLOOR_AT_MOST, STEP_MAX);
 }
 
-static int run_series(struct floor *floor, const struct series *series, const struct target *target)
+static int run_series(struct floor *floor, const struct growth *series, const struct target *target)
 {
 	const uint32_t rounds = floor->suite->quick ? 1 : (uint32_t)floor->suite->job.rounds;
 	double(*cpu_ns)[VALUES_MAX] = calloc(rounds, sizeof(*cpu_ns));
@@ -252,7 +252,7 @@ static int run_series(struct floor *floor, const struct series *series, const st
 }
 
 /* The most fds that a point opens. */
-static uint32_t fds_wanted(const struct series *series)
+static uint32_t fds_wanted(const struct growth *series)
 {
 	uint32_t most = 1;
 
@@ -291,8 +291,10 @@ static int open_cached(const struct floor *floor, uint32_t n_fds, struct target 
 	rc = target_open(&options, n_fds, ret_target);
 	if (rc)
 		return rc;
-	if (ret_target->size_bytes > CACHED_BYTES)
+	if (ret_target->size_bytes > CACHED_BYTES) {
 		ret_target->size_bytes = CACHED_BYTES;
+		ret_target->areas[0].length_bytes = CACHED_BYTES;
+	}
 	for (uint64_t at = 0; at < ret_target->size_bytes && !rc; at += sizeof(block)) {
 		ssize_t n = pread(ret_target->fds[0], block, sizeof(block), (off_t)at);
 
@@ -313,7 +315,7 @@ int floor_growth(struct floor *floor)
 		return 0;
 	}
 	for (size_t i = 0; i < SERIES && !rc; i++) {
-		const struct series *series = &all_series[i];
+		const struct growth *series = &all_series[i];
 		const uint32_t n_fds = fds_wanted(series);
 
 		rc = open_cached(floor, n_fds, &target);

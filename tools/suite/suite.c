@@ -92,7 +92,13 @@ static const struct option_def rows[] = {
 	  .initial = "unknown",
 	  .scope = SCOPE_EACH,
 	  .help = "printed in the head line" },
-	{ .name = "eta", .scope = SCOPE_BENCH_ROW | SCOPE_EACH },
+	{ .name = "eta",
+	  .type = OPTION_CHOICE,
+	  AT(job.eta),
+	  .initial = "auto",
+	  .choices = bench_etas,
+	  .scope = SCOPE_EACH,
+	  .help = "live line" },
 
 	{ .group = "--what=main",
 	  .name = "bs",
@@ -140,7 +146,7 @@ static struct option_def defs[ROWS + 1];
 static const struct option_table suite_table = {
 	.command = "ioe suite",
 	.summary = "ours beside the raw loops, on a real file: tables",
-	.defs = defs,
+	.parts = (const struct option_def *const[]){ defs, NULL },
 };
 
 static struct option_def complete_row(const struct option_def *row)
@@ -149,7 +155,7 @@ static struct option_def complete_row(const struct option_def *row)
 
 	if (!(row->scope & SCOPE_BENCH_ROW))
 		return def;
-	def = bench_table.defs[options_find(&bench_table, row->name)];
+	def = *option_at(&bench_table, options_find(&bench_table, row->name));
 	def.scope = row->scope;
 	def.group = row->group;
 	if (row->initial || row->initial_help) {
@@ -264,12 +270,14 @@ static void init_options(struct suite_options *suite)
 	suite->job.name = "suite";
 	suite->job.direct = 1;
 	suite->job.time_based = 1;
+	suite->job.norandommap = 1;
 	suite->job.threading = IOE_THREADING_INLINE;
 	options_init(&suite_table, suite);
 }
 
 int suite_command(int argc, char **argv)
 {
+	const struct option_source source = { .command = suite_table.command };
 	struct suite_options suite;
 	struct option_given given;
 	int rc;
@@ -281,7 +289,7 @@ int suite_command(int argc, char **argv)
 	}
 	if (options_parse(&suite_table, argc, argv, &suite, &given) ||
 	    options_check_scope(&suite_table, &given, 1u << suite.what, "what",
-				options_choice_name(whats, suite.what)))
+				options_choice_name(whats, suite.what), &source))
 		return EXIT_USAGE;
 	if (suite.what == SUITE_FLOOR && suite.only && floor_check_only(suite.only))
 		return EXIT_USAGE;

@@ -1,0 +1,414 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# jobs.sh - several jobs in one run, from outside: clones, walls, delays, ramp time, what a failing or a
+# stopped job leaves; patterns as the kernel sees them; files, their layout, and what is refused.
+# Usage: tests/tools/jobs.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
+set -u
+
+ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
+if [[ ! -x $ioe ]]; then
+	echo "jobs: no command at $ioe"
+	echo "0 passed, 1 failed, 0 skipped"
+	exit 1
+fi
+ioe=$(realpath "$ioe")
+passed=0 failed=0 skipped=0
+dir=$(mktemp -d)
+loop=
+mounted=
+cleanup()
+{
+	[[ -n $mounted ]] && { fsfreeze -u "$mounted" 2>/dev/null; umount "$mounted"; }
+	[[ -n $loop ]] && losetup -d "$loop"
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+cd "$dir" || exit 1
+
+# check NAME CONDITION...: one test by a command's status
+check()
+{
+	local name=$1
+	shift
+	if "$@" >/dev/null 2>&1; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED: $name"
+		sed 's/^/    stderr: /' err | head -5
+	fi
+}
+
+skip()
+{
+	skipped=$((skipped + 1))
+	echo "[SKIP] jobs: $*"
+}
+
+# run STATUS ARGS...: run ioe bench, output in out and err; false if it did not exit with STATUS
+run()
+{
+	local want=$1 got=0
+	shift
+	timeout 60 "$ioe" bench "$@" >out 2>err </dev/null || got=$?
+	[[ $got -eq $want ]]
+}
+
+# json FILTER: is it true of the JSON in out?
+json()
+{
+	jq -e "$1" out
+}
+
+touch out err
+if ! command -v jq >/dev/null; then
+	skip 'no jq'
+	echo "$passed passed, $failed failed, $skipped skipped"
+	exit 0
+fi
+
+# ---- Clones, walls, delays ----------------------------------------------------------------------
+
+cat >walls.fio <<'E1'
+[global]
+size=256k
+bs=4k
+ioengine=psync
+[first]
+rw=write
+numjobs=3
+[second]
+stonewall
+rw=read
+filename=first.0.0:first.1.0:first.2.0
+size=768k
+E1
+run 0 walls.fio --output-format=json
+check a_wall_begins_when_the_one_before_has_ended test $? -eq 0
+check clones_are_jobs_of_their_own json '[.jobs[].jobname] == ["first", "first", "first", "second"]'
+check every_clone_does_its_own json 'all(.jobs[:3][]; .write.total_ios == 64)'
+check files_of_clones_are_named_as_fios test "$(ls first.*)" = $'first.0.0\nfirst.1.0\nfirst.2.0'
+check a_job_of_several_files_reads_all json '.jobs[3].read.total_ios == 192 and .jobs[3].error == 0'
+rm -f first.*
+
+mkdir folder
+run 0 --directory=folder --name=job --nrfiles=3 --size=96k --rw=write --ioengine=psync
+check nrfiles_share_the_size test "$(stat -c '%n %s' folder/*)" = "$(
+	printf 'folder/job.0.%d 32768\n' 0 1 2)"
+rm -r folder
+
+run 0 --filename=data --size=1m --name=a --rw=read --ioengine=psync --numjobs=2 \
+	--runtime=300ms --time_based --startdelay=200ms --output-format=json
+check startdelay_is_no_part_of_the_runtime json 'all(.jobs[]; .read.runtime >= 290 and
+	.read.runtime < 490)'
+before=$(date +%s%N)
+run 0 --filename=data --name=a --rw=read --ioengine=psync --ramp_time=400ms --runtime=200ms \
+	--time_based --output-format=json
+check ramp_time_comes_before_the_runtime test $((($(date +%s%N) - before) / 1000000)) -ge 600
+check ramp_time_does_not_count json '.jobs[0].read.runtime < 390 and
+	.jobs[0].read.runtime >= 190 and .jobs[0].read.clat_ns.N == .jobs[0].read.total_ios'
+
+cat >company.fio <<'E1'
+[global]
+filename=data
+size=1m
+runtime=500ms
+time_based
+[idle]
+rw=read
+rate_iops=10
+ioengine=psync
+[busy]
+rw=randread
+ioengine=psync
+[mine]
+rw=randread
+ioengine=io_uring
+iodepth=4
+E1
+if run 0 company.fio --output-format=json; then
+	check cpu_is_counted_for_each_job json '.jobs[0] | .usr_cpu + .sys_cpu < 30'
+	check cpu_of_engines_is_their_jobs json '.jobs[2] | .usr_cpu + .sys_cpu > 1'
+elif grep -qE 'not implemented|not permitted' err; then
+	skip 'jobs beside each other: no io_uring here'
+else
+	check jobs_beside_each_other false
+fi
+
+cat >exitall.fio <<'E1'
+[global]
+filename=data
+size=1m
+ioengine=psync
+rw=randread
+time_based
+[short]
+runtime=200ms
+exitall
+[long]
+runtime=50
+E1
+check exitall_ends_the_others run 0 exitall.fio
+
+sed -e 's/exitall/&\nexit_what=all/' -e 's/\[long\]/&\nstonewall/' exitall.fio >all.fio
+check exitall_of_all_ends_walls_to_come run 0 all.fio
+cat >after.fio <<'E1'
+[global]
+filename=data
+size=1m
+ioengine=psync
+rw=randread
+time_based
+[one]
+runtime=300ms
+[two]
+runtime=200ms
+wait_for=one
+E1
+before=$(date +%s%N)
+run 0 after.fio --output-format=json
+check wait_for_waits test $((($(date +%s%N) - before) / 1000000)) -ge 500
+check what_has_waited_runs json 'all(.jobs[]; .read.runtime >= 190 and .read.runtime < 490)'
+
+cat >failing.fio <<'E1'
+[global]
+size=1m
+ioengine=psync
+rw=randread
+runtime=400ms
+time_based
+[good]
+filename=data
+[late]
+filename=data
+max_latency=1ns
+[after]
+stonewall
+filename=data
+E1
+run 1 failing.fio --output-format=json
+check a_failing_job_is_a_failing_run test $? -eq 0
+check a_failing_job_does_not_lose_the_others json '.jobs | length == 3 and .[0].error == 0 and
+	.[0].read.runtime >= 390 and .[1].error != 0 and .[2].error == 0 and .[2].read.total_ios > 0'
+check a_failing_job_says_which_it_was grep -q '^ioe bench: late: .*max_latency' err
+
+# ---- What the kernel sees -----------------------------------------------------------------------
+
+if strace -f -o trace true 2>/dev/null; then
+	# offsets ARGS...: what psync is told, one call a line: r 4096 0
+	offsets()
+	{
+		timeout 60 strace -f -P seen -e trace=pread64,pwrite64,fsync,fdatasync -o trace "$ioe" bench \
+			--ioengine=psync --filename=seen --name=x "$@" >out 2>err
+		# The layout writes 1 MiB at a time, or what there is, before the first read.
+		sed -nE 's/^[0-9]+ +p(read|write)64\([0-9]+, .*, ([0-9]+), ([0-9]+)\) += .*/\1 \2 \3/p;
+			s/^[0-9]+ +(fsync|fdatasync)\(.*/\1/p' trace
+	}
+	truncate -s 64k seen
+	check sequential_reads_are_in_order test "$(offsets --size=16k --rw=read)" = "$(
+		printf 'read 4096 %d\n' 0 4096 8192 12288)"
+	check offset_moves_the_area test "$(offsets --size=8k --offset=32k --rw=read)" = "$(
+		printf 'read 4096 %d\n' 32768 36864)"
+	check syncs_come_every_so_many_writes test "$(
+		offsets --size=16k --rw=write --fsync=2 --end_fsync=1)" = "$(
+		printf '%s\n' 'write 4096 0' 'write 4096 4096' fsync 'write 4096 8192' \
+			'write 4096 12288' fsync)"
+	check fdatasync_is_one test "$(offsets --size=12k --rw=write --fdatasync=2)" = "$(
+		printf '%s\n' 'write 4096 0' 'write 4096 4096' fdatasync 'write 4096 8192')"
+	check random_reads_read_each_block_once test "$(
+		offsets --size=64k --rw=randread | sort -u | wc -l)" -eq 16
+	check reads_and_writes_have_sizes_of_their_own test "$(
+		offsets --size=64k --rw=randrw --bs=4k,8k --norandommap | cut -d' ' -f1,2 | sort -u)" = \
+		$'read 4096\nwrite 8192'
+	rm -f seen
+else
+	skip 'patterns: strace does not run here'
+fi
+
+# The same IO on every engine: what was written tells where.
+for engine in psync raw-io_uring raw-libaio io_uring libaio threads; do
+	rm -f written
+	truncate -s 1m written
+	if run 0 --filename=written --size=1m --rw=randwrite --number_ios=100 --buffer_pattern=0x61 \
+		--iodepth=4 --bssplit=4k/50:8k/50 --norandommap --ioengine=$engine; then
+		sum=$(md5sum <written)
+		[[ $engine != psync ]] || first=$sum
+		check "$engine writes what psync does" test "$sum" = "$first"
+	else
+		skip "$engine: $(head -1 err)"
+	fi
+done
+rm -f written
+
+# ---- Files --------------------------------------------------------------------------------------
+
+run 0 --filename='one\:two:three' --size=64k --rw=read --ioengine=psync
+check a_colon_parts_names_unless_escaped test -s 'one:two' -a -s three
+rm -f 'one:two' three
+run 0 --filename=new --size=1m --rw=write --ioengine=psync --number_ios=1 --fallocate=none
+check files_to_be_written_are_not_laid_out test "$(stat -c %s new)" -eq 4096
+run 0 --filename=new --size=50% --rw=read --bs=512 --ioengine=psync
+check size_in_per_cent_of_the_file grep -q 'issued rwts: total=4,0' out
+run 0 --filename=new --size=64k --offset=64k --rw=read --ioengine=psync
+check an_area_behind_the_end_is_laid_out test "$(stat -c %s new)" -eq 131072
+rm -f new
+run 2 --filename=new --size=64k --rw=randrw --readonly --ioengine=psync && [[ ! -e new ]]
+check readonly_refuses_writes test $? -eq 0
+printf '[global]\nsize=1m\nioengine=psync\n[a]\nfilename=new\nrw=read\n[b]\nfilename=big\nsize=900t\nrw=read\n' \
+	>space.fio
+run 1 space.fio && grep -q 'has .* left' err && [[ ! -e new && ! -e big ]]
+check space_is_counted_for_all_jobs_before_any_file_is_made test $? -eq 0
+run 2 --filename=new --size=64k --bs=4k --bssplit=4k/50:5000/50 --direct --ioengine=psync &&
+	grep -q 'multiples of' err && [[ ! -e new ]]
+check misaligned_splits_are_refused test $? -eq 0
+run 0 --filename=new --size=64k --rw=write --ioengine=psync --unlink=1
+check unlink_takes_the_file_away test ! -e new
+run 0 --filename=new --size=64k --rw=read --create_only=1 --ioengine=psync &&
+	[[ $(stat -c %s new) -eq 65536 ]]
+check create_only_only_creates test $? -eq 0
+run 1 --filename=missing --size=64k --rw=read --allow_file_create=0 --ioengine=psync
+check a_missing_file_may_be_wanted test ! -e missing
+
+# ---- Errors -------------------------------------------------------------------------------------
+
+# Behind a limit of the size of files writes fail.
+limited()
+{
+	(ulimit -f 64 && trap '' XFSZ && run 1 --filename=limited --size=128k --rw=write --fallocate=none \
+		--ioengine=psync --output-format=json "$@")
+}
+limited
+check an_error_ends_the_job json '.jobs[0].write.total_ios <= 17 and .jobs[0].error == 27'
+limited --continue_on_error=write
+check continue_on_error_goes_on json '.jobs[0].write.total_ios == 32 and
+	.jobs[0].total_err == 16 and .jobs[0].first_error == 27'
+limited --continue_on_error=read
+check continue_on_error_of_another_kind_does_not json '.jobs[0].write.total_ios <= 17'
+rm -f limited
+
+# ---- CPUs ---------------------------------------------------------------------------------------
+
+for engine in psync io_uring; do
+	"$ioe" bench --filename=data --size=1m --rw=randread --ioengine=$engine --runtime=20 \
+		--time_based --cpus_allowed=0 >out 2>err &
+	pid=$!
+	for ((i = 0; i < 500; i++)); do
+		n=$(find /proc/$pid/task -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)
+		[[ $n -ge 2 ]] && break
+		sleep 0.02
+	done
+	sleep 0.3
+	# All threads but the first, which watches.
+	lists=$(for task in "/proc/$pid/task"/*; do
+		[[ $task == */$pid ]] || sed -n 's/^Cpus_allowed_list:\s*//p' "$task/status"
+	done | sort -u)
+	kill -INT $pid
+	if ! wait $pid; then
+		skip "cpus_allowed with $engine: $(head -1 err)"
+	else
+		check "cpus_allowed holds for all threads of $engine" test "$lists" = 0
+	fi
+done
+
+# ---- Stopping, and results so far ---------------------------------------------------------------
+
+# started ARGS...: begin in the background, and wait until the head is printed
+started()
+{
+	: >out
+	"$ioe" bench --filename=data --size=1m --rw=randread --ioengine=psync --time_based "$@" \
+		>out 2>err &
+	pid=$!
+	for ((i = 0; i < 500; i++)); do
+		grep -q '^Starting' out && break
+		sleep 0.02
+	done
+}
+started --runtime=60 --ramp_time=60
+kill -INT $pid
+wait $pid
+check ctrl_c_in_ramp_time_ends test $? -eq 0
+started --runtime=60 --startdelay=60
+kill -INT $pid
+wait $pid
+check ctrl_c_in_startdelay_ends test $? -eq 0
+started --runtime=60 --name=b --stonewall
+sleep 0.2
+kill -INT $pid
+wait $pid
+check ctrl_c_ends_all_walls test $? -eq 0
+check ctrl_c_keeps_what_was_done grep -q 'issued rwts: total=[1-9]' out
+
+started --runtime=60
+sleep 0.2
+kill -USR1 $pid
+for ((i = 0; i < 500; i++)); do
+	grep -q 'issued rwts: total=[1-9]' out && break
+	sleep 0.02
+done
+check sigusr1_prints_results_so_far grep -q 'issued rwts: total=[1-9]' out
+kill -INT $pid
+wait $pid
+check sigusr1_does_not_stop test "$(grep -c 'issued rwts' out)" -eq 2
+run 0 --filename=data --size=1m --rw=randread --ioengine=psync --time_based --runtime=1 \
+	--status-interval=300ms
+check status_interval_prints_again_and_again test "$(grep -c 'issued rwts' out)" -ge 3
+"$ioe" bench --filename=huge --size=20g --rw=read --ioengine=psync >out 2>err &
+pid=$!
+for ((i = 0; i < 500; i++)); do
+	[[ -s huge ]] && break
+	sleep 0.02
+done
+kill -INT $pid
+wait $pid
+check ctrl_c_in_layout_undoes_it test $? -eq 1 -a ! -e huge
+
+run 0 --filename=data --size=1m --rw=randread --ioengine=psync --time_based --runtime=1 --eta=always
+tr '\r' '\n' <err | grep -qE '^Jobs: 1 \(f=1\): \[r\(1\)\]\[[0-9.]+%\]\[r=[0-9.]+[KMG]iB/s\]\[r=[0-9.]+k? IOPS\]\[eta [0-9]'
+check live_line_as_fios test $? -eq 0
+
+# ---- What does not come back --------------------------------------------------------------------
+
+truncate -s 32m disk
+if loop=$(losetup -f --show disk 2>/dev/null) && mkfs.ext4 -q "$loop" 2>/dev/null && mkdir mnt &&
+	mount "$loop" mnt 2>/dev/null; then
+	mounted=$dir/mnt
+	run 0 --filename=mnt/file --size=1m --rw=read --create_only=1 --ioengine=psync
+	for engine in psync io_uring raw-libaio; do
+		: >err
+		fsfreeze -f mnt
+		# Nothing that this shell writes to may be frozen.
+		"$ioe" bench --filename=mnt/file --size=1m --rw=write --ioengine=$engine --runtime=1 \
+			--time_based --fallocate=none >out 2>err &
+		pid=$!
+		for ((i = 0; i < 600; i++)); do
+			grep -q 'have not come back' err && break
+			kill -0 $pid 2>/dev/null || break
+			sleep 0.02
+		done
+		fsfreeze -u mnt
+		wait $pid
+		check "$engine says which IO has not come back" grep -q \
+			'write of 4096 bytes at offset 0 of mnt/file, for [0-9]* ms' err
+	done
+	umount mnt
+	mounted=
+	losetup -d "$loop"
+	rm disk
+	truncate -s 32m disk
+	loop=$(losetup -f --show disk)
+	run 0 --filename="$loop" --size=1m --rw=write --ioengine=psync
+	check a_free_device_is_written_to test $? -eq 0
+	mkfs.ext4 -q "$loop" && mount "$loop" mnt && mounted=$dir/mnt
+	run 2 --filename="$loop" --size=1m --rw=write --ioengine=psync &&
+		grep -q 'allow_mounted_write' err
+	check a_mounted_device_is_not test $? -eq 0
+	run 0 --filename="$loop" --size=1m --offset=8m --rw=write --ioengine=psync \
+		--allow_mounted_write=1
+	check a_mounted_device_is_written_to_if_it_must_be test $? -eq 0
+else
+	skip 'what does not come back: no loop device, ext4 or mount here'
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[[ $failed -eq 0 ]]

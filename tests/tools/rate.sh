@@ -1,0 +1,178 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# rate.sh - rates, time to think, and the open loop: on a file that stalls, latency from the intended
+# start is what arithmetic says, and that of the closed loop is not.
+# Usage: tests/tools/rate.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
+# shellcheck disable=SC2016 # jq's programs
+set -u
+
+ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
+slow_file=${IOE_TEST_DIR:-build/test}/tools/slow_file
+for program in "$ioe" "$slow_file"; do
+	if [[ ! -x $program ]]; then
+		echo "rate: no program at $program"
+		echo "0 passed, 1 failed, 0 skipped"
+		exit 1
+	fi
+done
+ioe=$(realpath "$ioe") slow_file=$(realpath "$slow_file")
+passed=0 failed=0 skipped=0 server=
+dir=$(mktemp -d)
+cleanup()
+{
+	[[ -n $server ]] && kill "$server" && wait "$server"
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+cd "$dir" || exit 1
+
+ok()
+{
+	passed=$((passed + 1))
+}
+
+bad()
+{
+	failed=$((failed + 1))
+	echo "FAILED: $*"
+	sed 's/^/    stderr: /' err | head -5
+}
+
+# run ARGS...: a job, its result in out as JSON
+run()
+{
+	timeout 60 "$ioe" bench --eta=never --output-format=json "$@" >out 2>err </dev/null
+}
+
+# holds CONDITION: of the first job
+holds()
+{
+	jq -e ".jobs[0] | $1" out >/dev/null 2>&1
+}
+
+# timed NAME CONDITION ARGS...: a job whose result is like that. A machine that is busy with something
+# else may delay what is timed, so it may try three times: what is wrong is so each time.
+timed()
+{
+	local name=$1 condition=$2 i
+	shift 2
+	for ((i = 0; i < 3; i++)); do
+		run "$@"
+		if holds "$condition"; then
+			ok
+			return
+		fi
+	done
+	bad "$name: $(jq -c '.jobs[0] | [.job_runtime, .read.iops, .write.iops, .read.total_ios, .write.total_ios, .ioe.intended_lat_ns.read.percentile, .read.clat_ns.percentile]' out)"
+}
+
+touch out err
+engines=(io_uring libaio threads raw-io_uring raw-libaio psync)
+
+# ---- Rates --------------------------------------------------------------------------------------
+
+job=(--filename=f --size=4m --bs=4k --time_based --runtime=1)
+for engine in "${engines[@]}"; do
+	timed "$engine: 300 a second, without burning CPU" \
+		'.read.iops > 295 and .read.iops < 304 and .usr_cpu + .sys_cpu < 30' \
+		"${job[@]}" --ioengine="$engine" --rw=randread --rate_iops=300
+	timed "$engine: 1 MiB a second" '.write.iops > 250 and .write.iops < 260' \
+		"${job[@]}" --ioengine="$engine" --rw=write --rate=1m
+	timed "$engine: reads and writes have their own" \
+		'.read.iops > 294 and .read.iops < 304 and .write.iops > 97 and .write.iops < 103' \
+		"${job[@]}" --ioengine="$engine" --rw=randrw --rate_iops=300,100
+	# 400 +- 3 * sqrt(400)
+	timed "$engine: poisson" '.read.total_ios >= 340 and .read.total_ios <= 460' \
+		"${job[@]}" --ioengine="$engine" --rw=randread --rate_iops=400 --rate_process=poisson
+done
+timed 'several threads share a rate' '.read.iops > 295 and .read.iops < 304' \
+	"${job[@]}" --ioengine=io_uring --iodepth=8 --submit_threads=4 --rw=randread --rate_iops=300
+timed 'a rate of writes does not hold reads' '.read.total_ios > 1000' \
+	"${job[@]}" --ioengine=psync --rw=read --rate=,1m
+
+# ---- At least -----------------------------------------------------------------------------------
+
+job=(--filename=f --size=4m --bs=4k --time_based --ioengine=psync --rw=randrw --rate_iops=200
+	--rate_cycle=300)
+timed 'enough' '.error == 0 and .job_runtime > 2900' \
+	"${job[@]}" --runtime=3 --rate_iops_min=150 --rate_min=600k
+# From two seconds on.
+if ! run "${job[@]}" --runtime=8 --rate_iops_min=,190 --thinktime=20ms &&
+	grep -qE 'rate_iops_min=190 of writes not met, only [0-9.]+$' err; then
+	ok
+else
+	bad 'too few IOs'
+fi
+if holds '.error == 5 and .job_runtime > 2000 and .job_runtime < 5000'; then ok; else bad 'ends at once'; fi
+if ! run "${job[@]}" --runtime=8 --rate_min=780k --thinktime=20ms &&
+	grep -qE 'rate_min=798720 of (reads|writes) not met, only [0-9.]+KiB/s$' err; then
+	ok
+else
+	bad 'too few bytes'
+fi
+
+# ---- Time to think ------------------------------------------------------------------------------
+
+job=(--filename=f --size=4m --bs=4k --rw=randread --iodepth=4)
+for engine in "${engines[@]}"; do
+	[[ $engine = psync ]] && job=("${job[@]:0:4}")
+	timed "$engine: 10 ms after each, without burning CPU" \
+		'(.usr_cpu + .sys_cpu) * .job_runtime < 50 * 100 and .read.total_ios == 20 and
+			.job_runtime >= 190 and .job_runtime < 320' \
+		"${job[@]}" --ioengine="$engine" --number_ios=20 --thinktime=10ms
+	timed "$engine: 50 ms after every 25" '.read.total_ios == 100 and .job_runtime >= 150 and .job_runtime < 250' \
+		"${job[@]}" --ioengine="$engine" --number_ios=100 --thinktime=50ms --thinktime_blocks=25
+done
+job=(--filename=f --size=4m --bs=4k --rw=randread --ioengine=psync --number_ios=20 --thinktime=10ms)
+timed 'counted when issued' '.job_runtime >= 190 and .job_runtime < 320' \
+	"${job[@]}" --thinktime_blocks_type=issue
+timed 'eight of ten ms use the CPU' '(.usr_cpu + .sys_cpu) * .job_runtime > 60 * 100' \
+	"${job[@]}" --thinktime_spin=8ms
+# 20 at 1000 a second, and five pauses of 30 ms.
+job=(--filename=f --size=4m --bs=4k --rw=randread --ioengine=psync --number_ios=120 --thinktime=30ms
+	--thinktime_blocks=20 --rate_iops=1000)
+timed 'a pause is caught up' '.job_runtime >= 148 and .job_runtime < 255' \
+	"${job[@]}"
+timed 'or moves all that follows' '.job_runtime >= 265 and .job_runtime < 380' \
+	"${job[@]}" --rate_ignore_thinktime=1
+
+# ---- A file that does not answer for 200 ms in every second -------------------------------------
+
+mkdir mount
+"$slow_file" mount 16777216 100 stall 200 1000 2>/dev/null &
+server=$!
+for ((i = 0; i < 100; i++)); do
+	[[ -e mount/file ]] && break
+	sleep 0.05
+done
+if [[ -e mount/file ]]; then
+	# Of 200 IOs in a second 40 come while it stalls, evenly, and wait for the rest of the 200 ms:
+	# a share of 0.2 * (1 - t / 200 ms) waits for longer than t. So p99 is at 190 ms, p95 at 150 and
+	# p90 at 100, and somewhat above, since those that have waited are then done one by one. The
+	# closed loop has one in flight: of 200 one has waited, 0.5 %, and p99 knows nothing of it.
+	for engine in "${engines[@]}"; do
+		timed "$engine: 200 ms of stall in every second" \
+			'.ioe.intended_lat_ns.read.percentile as $intended | .read.clat_ns as $closed |
+			.job_runtime > 3980 and .job_runtime < 4250 and
+			$intended."99.000000" > 185e6 and $intended."99.000000" < 215e6 and
+			$intended."95.000000" > 145e6 and $intended."95.000000" < 175e6 and
+			$intended."90.000000" > 95e6 and $intended."90.000000" < 130e6 and
+			$closed.percentile."99.000000" < 40e6 and $closed.max > 150e6' \
+			--filename=mount/file --size=16m --bs=4k --direct --rw=randread --allow_file_create=0 \
+			--rate_iops=200 --number_ios=800 --ioengine="$engine" --percentile_list=90:95:99:99.9
+	done
+	# Beside it in the text, too.
+	timeout 60 "$ioe" bench --eta=never --filename=mount/file --size=16m --bs=4k --direct --rw=randread \
+		--allow_file_create=0 --rate_iops=200 --number_ios=200 --ioengine=psync >out 2>err
+	if grep -qE 'intended +: read, from when it was due, .*99.00th=\[(1[89]|2[0-2])[0-9]{4}\]' out; then
+		ok
+	else
+		bad "text: $(grep intended out)"
+	fi
+else
+	skipped=1
+	echo "[SKIP] tools: a file that stalls: no FUSE here"
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[[ $failed -eq 0 ]]
