@@ -185,7 +185,7 @@ help:
 	@echo '  mutants        wrong changes to the library, each of which a test must find; SAMPLE=n of them'
 	@echo '  coverage       what of the library the tests reach: a table, build/coverage/html/'
 	@echo '  valgrind       unit tests and a part of conformance under memcheck'
-	@echo '  cost           what planning costs: the table of merge/README.md; and waking a thread'
+	@echo '  cost           what planning costs: the table of merge/README.md; waking a thread; the tool'
 	@echo '  style          format, lint, lengths'
 	@echo '  fresh          make bench and make check, each in a new Debian 12 (as root)'
 	@echo '  install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); uninstall takes it away again'
@@ -314,8 +314,8 @@ valgrind: $(FAST_SUITES:%=$(valgrind)/%) build/setup/test.ok build/setup/valgrin
 
 # ---- Costs and benchmarks ------------------------------------------------------------------
 
-cost: $(call cost_of,release)
-	$(Q)set -e; for cost in $^; do $$cost; done
+cost: $(call cost_of,release) $(TOOL)
+	$(Q)set -e; for cost in $(filter-out $(TOOL),$^); do IOE_RELEASE_DIR=$(release) $$cost; done
 
 SUITE_DIR := build/suite$(SUFFIX)
 bench: WHAT := main
