@@ -142,7 +142,7 @@ PACKAGES_build := $(COMPILER_$(notdir $(firstword $(CC)))) binutils libc6-dev li
 	libaio-dev libck-dev libjansson-dev libisal-dev libxxhash-dev
 PACKAGES_test := gcc g++ libcriterion-dev libfuse3-dev pkg-config strace jq e2fsprogs mandoc \
 	libxml2-utils fio
-PACKAGES_fio := fio fio-examples jq
+PACKAGES_load := fio fio-examples jq
 PACKAGES_style := clang-format clang-tidy cppcheck shellcheck git
 PACKAGES_fuzz := $(COMPILER_clang)
 PACKAGES_fresh := debootstrap
@@ -155,7 +155,7 @@ PACKAGES_suite := fio gnuplot-nox
 
 # ---- Goals ---------------------------------------------------------------------------------
 
-.PHONY: all check check-all check-fio check-fast check-install asan tsan crash model stress soak fuzz mutants \
+.PHONY: all check check-all check-load check-fast check-install asan tsan crash model stress soak fuzz mutants \
 	coverage valgrind bench bench-merge bench-suite cost style style-text fresh install uninstall clean help \
 	print-public-headers print-version FORCE
 
@@ -171,7 +171,7 @@ help:
 	@echo '  bench-suite    what the engine costs, T1 to T12: table, JSON, plots in $(SUITE_DIR)/; ONLY=T1$(comma)T6'
 	@echo '  check          all tests'
 	@echo '  check-all      and what is compared with fio, and the conformance tests in all surroundings'
-	@echo '  check-fio      ioe bench beside fio: what both print, and fio'\''s own example jobs'
+	@echo '  check-load     ioe bench beside fio, its own example jobs too, and beside a clock; 4 minutes'
 	@echo '  check-fast     unit and conformance tests, header check; under 30 s'
 	@echo '  check-install  only the tests of what make install puts where'
 	@echo '  asan tsan      the tests under address+undefined and thread sanitizers'
@@ -201,7 +201,7 @@ cost_of = $(COST_SRC:tests/%.c=$($(1))/%)
 crash_of = $(CRASH_SRC:tests/%.c=$($(1))/%)
 fuzz_of = $(FUZZ_SRC:tests/%.c=$($(1))/%)
 TOOL_TESTS := $(if $(TOOL),$(sort $(wildcard tests/tools/*.sh)))
-FIO_TESTS := $(if $(TOOL),$(sort $(wildcard tests/fio/*.sh)))
+LOAD_TESTS := $(if $(TOOL),$(sort $(wildcard tests/load/*.sh)))
 INSTALL_TESTS := $(sort $(wildcard tests/install/*.sh))
 # Suites and scripts find the rest of the build through these, and nothing else.
 RUN = env IOE_RELEASE_DIR=$(release) IOE_TEST_DIR=$($(1)) CC=$(call quote,$(CC)) \
@@ -216,9 +216,10 @@ check: all $(call programs_of,test) $(call tool_helpers_of,test) build/setup/tes
 	$(Q)IOE_COST_RUNS=1 $(call RUN,test) \
 		$(call only,$(call programs_of,test) $(TOOL_TESTS) $(INSTALL_TESTS))
 
-# With fio beside it: takes minutes of its own.
-check-fio: all build/setup/fio.ok build/setup/test.ok
-	$(Q)env IOE_RELEASE_DIR=$(release) tests/run.sh build/fio/log $(call only,$(FIO_TESTS))
+# The load tool beside fio and beside a clock: takes minutes of its own.
+check-load: all $(call tool_helpers_of,test) build/setup/load.ok build/setup/test.ok
+	$(Q)env IOE_RELEASE_DIR=$(release) IOE_TEST_DIR=$(test) \
+		tests/run.sh build/load/log $(call only,$(LOAD_TESTS))
 
 FAST_SUITES := $(filter unit conformance,$(SUITES))
 check-fast: $(FAST_SUITES:%=$(test)/%) build/setup/test.ok
@@ -260,7 +261,7 @@ $(foreach c,$(SURROUND_CONFIGS),$(eval $(call SURROUND_RULES,$(c))))
 
 # One after the other, also with -j.
 check-all: check
-	$(Q)$(MAKE) --no-print-directory check-fio
+	$(Q)$(MAKE) --no-print-directory check-load
 	$(Q)$(MAKE) --no-print-directory surroundings
 
 # ---- Crashes -------------------------------------------------------------------------------
@@ -277,11 +278,15 @@ MODELS := $(sort $(wildcard tests/model/*.pml))
 model: build/setup/model.ok
 	$(Q)tests/model/run.sh build/model $(call only,$(MODELS))
 
-# Everything in full, and P26 with 10 million submits in all: so many percent of its 210000.
+# Everything in full, and P26 with 10 million submits in all, and 16 producers with a million events
+# each: so many percent of the 210000 and the 250000 of make check.
 PINGPONG := $(test)/stress/stress_pingpong
+EXACT := $(test)/stress/stress_exact
 stress: $(call stress_of,test) build/setup/test.ok
 	$(Q)IOE_TEST_LIMIT_S=3600 IOE_STRESS_PERCENT=100 tests/run.sh build/stress/log \
-		$(call only,$(filter-out $(PINGPONG),$(call stress_of,test)))
+		$(call only,$(filter-out $(PINGPONG) $(EXACT),$(call stress_of,test)))
+	$(Q)IOE_TEST_LIMIT_S=3600 IOE_STRESS_PERCENT=400 tests/run.sh build/stress/exact \
+		$(call only,$(EXACT))
 	$(Q)IOE_TEST_LIMIT_S=3600 IOE_STRESS_PERCENT=4762 tests/run.sh build/stress/pingpong \
 		$(call only,$(PINGPONG))
 

@@ -3,11 +3,11 @@
 # run.sh - run tests one after the other and count what they say; called by the Makefile.
 #   run.sh LOG_DIR TEST...
 # TEST is a suite (a Criterion binary or the same under the plain runner), a program of stress/, fuzz/,
-# cost/ or crash/, or a shell script: those of tests/tools get the path of `ioe`, those of tests/install the
-# folder of the release build as their argument. Everything a test prints is in LOG_DIR; the terminal
-# shows it without the lines of tests that began and passed. A script may close with `N passed, N
-# failed, N skipped`. A test that prints no counts counts as one test: exit status 0 passed, 77
-# skipped, anything else failed.
+# cost/ or crash/, or a shell script: those of tests/tools and tests/load get the path of `ioe`, those of
+# tests/install the folder of the release build as their argument. Everything a test prints is in
+# LOG_DIR; the terminal shows it without the lines of tests that began and passed. A script may close
+# with `N passed, N failed, N skipped`. A test that prints no counts counts as one test: exit status 0
+# passed, 77 skipped, anything else failed.
 set -u
 log_dir=$1
 shift
@@ -26,7 +26,7 @@ run_one() { # TEST
 	local test=$1 log status shown counts started=$SECONDS bad=0 good=0 left=0 command=("$1")
 	log=$log_dir/$(basename "$test").log
 	case $test in
-	tests/tools/*.sh) command=(bash "$test" "$IOE_RELEASE_DIR/ioe") ;;
+	tests/tools/*.sh | tests/load/*.sh) command=(bash "$test" "$IOE_RELEASE_DIR/ioe") ;;
 	*.sh) command=(bash "$test" "$IOE_RELEASE_DIR") ;;
 	*/stress/* | */fuzz/* | */cost/* | */crash/*) ;;
 	*) command+=(--verbose) ;;

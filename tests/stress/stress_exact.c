@@ -200,8 +200,8 @@ static void run_modes(uint32_t backend, uint32_t threading)
 	const char *b = stress_backends[backend], *t = stress_threadings[threading];
 	struct scenario scenario;
 
-	if (backend == IOE_BACKEND_URING && stress_scenario("%s %s 16 x 1 M nops", b, t)) {
-		scenario = scenario_of(backend, threading, false, 1000000);
+	if (backend == IOE_BACKEND_URING && stress_scenario("%s %s 16 producers, nops", b, t)) {
+		scenario = scenario_of(backend, threading, false, 250000);
 		run(&scenario);
 	}
 	if (stress_scenario("%s %s 16 x 50 k reads", b, t)) {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # latency.sh - a latency that is known: what `ioe bench` says of a file that answers after 1 ms, 10 ms,
 # 100 ms, or after one of two times; and what fio says of it.
-# Usage: tests/tools/latency.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
+# Usage: tests/load/latency.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 set -u
 
 ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # rate.sh - rates, time to think, and the open loop: on a file that stalls, latency from the intended
 # start is what arithmetic says, and that of the closed loop is not.
-# Usage: tests/tools/rate.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
+# Usage: tests/load/rate.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 # shellcheck disable=SC2016 # jq's programs
 set -u
 

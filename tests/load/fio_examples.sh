@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # fio_examples.sh - the example job files of Debian's fio, unchanged, through fio and through `ioe bench`.
-# Usage: tests/fio/fio_examples.sh [IOE [NAME...]], the built command; examples by name, default all.
+# Usage: tests/load/fio_examples.sh [IOE [NAME...]], the built command; examples by name, default all.
 #
 # They name devices, folders and sizes of other machines. So each runs in a root directory of its own,
 # on an ext4 of its own (a loop device): there /dev/nvme0n1 and the others are loop devices, the

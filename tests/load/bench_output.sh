@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # bench_output.sh - what `ioe bench` prints beside what fio prints for the same job: the same lines of
 # text in the same order, read by a script that reads fio's; the same keys of JSON with the same types.
-# Usage: tests/fio/bench_output.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
+# Usage: tests/load/bench_output.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 set -u
 
 here=$(realpath "$(dirname "$0")")
