@@ -342,12 +342,15 @@ style: style-text $(TIDY)
 style-text: build/setup/style.ok
 	$(Q)tests/style.sh $(C_FILES)
 
-# One file at a time, and only those that changed: this is the slow part.
+# One file at a time, and only those that changed: this is the slow part, and most of it the
+# analyser. ANALYSE=product: not of tests.
+ANALYSE ?= all
+tidy_checks = $(if $(filter product,$(ANALYSE)),$(if $(filter tests/%,$(1)),--checks=-clang-analyzer-*))
 build/style/%.tidy: % .clang-tidy $(filter %.h,$(C_FILES)) \
 		| build/setup/style.ok build/setup/build.ok build/setup/test.ok
 	@mkdir -p $(@D)
 	$(call say,TIDY,$<)
-	$(Q)clang-tidy --quiet --warnings-as-errors='*' $< -- -std=gnu11 $(CPPFLAGS_all) \
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $(call tidy_checks,$<) $< -- -std=gnu11 $(CPPFLAGS_all) \
 		-DIOE_TEST_SEAM -DIOE_VERIFY 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
 
