@@ -32,6 +32,7 @@ run_one() { # TEST
 	*) command+=(--verbose) ;;
 	esac
 	printf '== %s\n' "$test"
+	: >"$log" # before tail looks for it
 	timeout --kill-after=10 "$limit_s" "${command[@]}" >"$log" 2>&1 </dev/null &
 	pid=$!
 	tail -s 0.1 -n +1 -f --pid="$pid" "$log" | grep --line-buffered -vE '^(\[(RUN |PASS)\]|SKIP [a-z0-9_]+/)' &
