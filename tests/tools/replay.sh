@@ -117,6 +117,24 @@ for rw in read randwrite randrw; do
 	same "the same as fio's, $rw" fios replayed
 done
 
+# A list may have more operations than its file has blocks.
+{
+	echo 'fio version 3 iolog'
+	printf "0 $dir/small %s\n" add open
+	for ((i = 0; i < 20; i++)); do
+		printf "$i $dir/small %s\n" 'write 4096 4096' 'sync 0 0' 'write 0 4096'
+	done
+	echo "20 $dir/small close"
+} >longer
+for engine in io_uring psync; do
+	rm -f replayed
+	check "$engine: replays all of a small file" run 0 --ioengine=$engine --read_iolog=longer \
+		--write_iolog=replayed
+	same "$engine: all of it" longer replayed
+done
+check number_ios_of_a_list run 0 --ioengine=psync --read_iolog=longer --number_ios=5
+check number_ios_of_a_list_ends_it grep -q 'issued rwts: total=0,3,0,2 ' out
+
 # ---- Files, times -------------------------------------------------------------------------------
 
 cat >two <<END

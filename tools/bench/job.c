@@ -271,8 +271,12 @@ static int describe(struct job *job, const struct bench_options *options,
 	}
 	job->n_threads = job->loop->n_threads(job->options);
 	job->n_shards = job->n_threads + job->loop->n_foreign_shards(job->options);
-	if (options->replay && replay_n_ios(options->replay) < job->pattern.ios_max)
+	/* A list may go over its files more than once. */
+	if (options->replay) {
 		job->pattern.ios_max = replay_n_ios(options->replay);
+		if (options->number_ios && options->number_ios < job->pattern.ios_max)
+			job->pattern.ios_max = options->number_ios;
+	}
 	job->number = index + 1;
 	if (options->interleave && job->pattern.kind != PATTERN_SEQUENTIAL) {
 		job_fail(job, -EINVAL, "interleave is for plain sequential IO of one size");
