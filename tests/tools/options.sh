@@ -445,6 +445,7 @@ check help_fits_a_screen test $? -eq 0
 run 0 --cmdhelp && cp out want && ! grep -E '^  --[^ ]+ *$' out
 check every_option_has_a_help test $? -eq 0
 options=$(sed -n 's/^  --\([a-z0-9_-]*\).*/\1/p' want)
+check every_option_is_there_once test -z "$(sort <<<"$options" | uniq -d)"
 unknown=
 for option in $options; do
 	run 0 "--cmdhelp=$option" && grep -q "^ *$option: " out || unknown+=" $option"
