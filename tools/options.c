@@ -300,9 +300,10 @@ bool options_split(const char *argument, char ret_name[OPTION_NAME_MAX], const c
 	const char *equals = strchr(argument, '=');
 	size_t length;
 
-	if (strncmp(argument, "--", 2) != 0 || !argument[2])
+	/* One dash will do for a name, as for fio's getopt_long_only(); -h and - are no names. */
+	if (argument[0] != '-' || !argument[1] || !argument[2])
 		return false;
-	argument += 2;
+	argument += argument[1] == '-' ? 2 : 1;
 	length = equals ? (size_t)(equals - argument) : strlen(argument);
 	if (length >= OPTION_NAME_MAX)
 		length = OPTION_NAME_MAX - 1;

@@ -114,8 +114,8 @@ int options_set(const struct option_table *table, const struct option_source *so
 
 #define OPTION_NAME_MAX 64
 
-/* What argv[i] is: "--name=value" is copied into ret_name and *ret_text is set to its value, NULL
- * without. Returns false if it is no option. */
+/* What argv[i] is: "--name=value", or with one dash, is copied into ret_name and *ret_text is set
+ * to its value, NULL without. Returns false if it is no option. */
 bool options_split(const char *argument, char ret_name[OPTION_NAME_MAX], const char **ret_text);
 
 /* May an option stand without a value? */

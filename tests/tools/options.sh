@@ -132,6 +132,7 @@ takes_option counts_with_a_suffix --rate_iops=10k --number_ios=1m
 takes_option percentages --size=50% --offset=10% --io_size=200k --rwmixread=70 --rwmixwrite=30%
 takes_option booleans_bare_and_not --direct --time_based=1 --runtime=1 --norandommap=0
 takes_option value_as_an_argument_of_its_own --bs 8k --rw randread
+takes_option one_dash_for_two -bs=8k -rw randread -direct -iodepth 4
 takes_option sizes_of_reads_and_writes --rw=rw --bs=4k,8k
 takes_option sizes_of_writes_alone --rw=rw --bs=,8k
 takes_option sizes_of_trims_are_dropped --bs=4k,8k,16k

@@ -96,7 +96,7 @@ static const char man_head[] =
 	".Fl -name\n"
 	"begins another job.\n"
 	"Without any, and without a job file, what stands there is one job.\n"
-	"A value may be an argument of its own.\n"
+	"A value may be an argument of its own, and one dash will do for two.\n"
 	"An option of fio that is none here is ignored, with a note, if that cannot\n"
 	"change the result, and refused otherwise.\n"
 	".Sh JOB FILES\n"
