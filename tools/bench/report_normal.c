@@ -366,7 +366,7 @@ void report_head(FILE *out, const struct bench_options jobs[], uint32_t n)
 		fprintf(out, ", (W) ");
 		print_sizes(out, job, BENCH_DIRECTION_WRITE);
 		fprintf(out, ", (T) ");
-		print_sizes(out, job, BENCH_DIRECTION_READ);
+		print_sizes(out, job, BENCH_DIRECTION_WRITE);
 		fprintf(out, ", ioengine=%s%s%s, iodepth=%llu\n",
 			options_choice_name(bench_ioengines, job->ioengine), is_fio ? " " : "",
 			is_fio ? fio_engine_name(job) : "", (unsigned long long)job->iodepth);
