@@ -20,7 +20,7 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "bench", bench_command, "run one IO job on a file and print what it did" },
+	{ "bench", bench_command, "run IO jobs on files and print what they did" },
 	{ "suite", suite_command, "ours beside the raw loops, on a real file: tables" },
 	{ "plot", plot_command, "draw latency, IOPS and bandwidth of several runs: JSON to SVG" },
 	{ "probe", probe_command, "which backends there are here, and what a file wants" },

@@ -322,7 +322,7 @@ refuses included_file_missing 'job.fio:4: include inner.fio: No such file' job.f
 touch inner.fio
 
 refuses job_file_missing 'nope.fio: No such file' nope.fio
-refuses job_file_that_is_a_directory 'cannot be read' /
+refuses job_file_that_is_a_directory 'Is a directory$' /
 printf 'bs=4k\n[a]\n' >job.fio
 refuses option_outside_of_sections 'job.fio:1: bs=4k stands outside' job.fio
 printf '[a\nbs=4k\n' >job.fio
@@ -453,6 +453,7 @@ for option in $options; do
 done
 if [[ -n $options && -z $unknown ]]; then ok; else bad "cmdhelp_tells_of_each_option:$unknown"; fi
 refuses cmdhelp_of_no_option 'did you mean --iodepth' --cmdhelp=iodepht
+refuses cmdhelp_of_an_option_of_fio 'there are no zones' --cmdhelp=zonemode
 run 0 --cmdhelp=timeout && grep -q 'runtime: ' out
 check cmdhelp_by_another_name test $? -eq 0
 

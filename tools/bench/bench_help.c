@@ -17,26 +17,27 @@
 /* Of the man page, as its text was last changed. */
 #define MAN_DATE "November 30, 2026"
 
-/* "Rate, ", on a line that ends before column 80. */
-static void print_groups(const struct option_table *table, size_t *column)
+/* ", Rate", on a line that ends before column 80. */
+static void print_groups(const struct option_table *table, const char *before, size_t *column)
 {
 	const struct option_def *def;
 
 	for (int i = 0; (def = option_at(table, i)); i++) {
 		if (!def->group)
 			continue;
-		if (*column + strlen(def->group) + 2 > 78) {
-			printf("\n  ");
-			*column = 2;
+		*column += strlen(before) + strlen(def->group);
+		if (*column > 78) {
+			before = ",\n  ";
+			*column = 2 + strlen(def->group);
 		}
-		printf("%s, ", def->group);
-		*column += strlen(def->group) + 2;
+		printf("%s%s", before, def->group);
+		before = ", ";
 	}
 }
 
 static void print_overview(void)
 {
-	size_t column = strlen("Options are about: ");
+	size_t column = 0;
 
 	printf("usage: ioe bench [--option=value ...] [--name=JOB [--option=value ...]] ...\n"
 	       "                 [JOBFILE ...]\n\n"
@@ -46,10 +47,9 @@ static void print_overview(void)
 	       "  ioe bench --rw=nop                      what an event costs, without a device\n"
 	       "  ioe bench ... --versus=raw-io_uring     beside a bare loop, A B A B ...\n"
 	       "  ioe bench ... --rate_iops=1000          latency from when each IO was due\n"
-	       "  ioe bench --output-format=json job.fio\n\n"
-	       "Options are about: ");
-	print_groups(&bench_table, &column);
-	print_groups(&bench_run_table, &column);
+	       "  ioe bench --output-format=json job.fio\n\n");
+	print_groups(&bench_table, "Options are about: ", &column);
+	print_groups(&bench_run_table, ", ", &column);
 	printf("\n\n  --cmdhelp           list all options\n"
 	       "  --cmdhelp=NAME      all that is known of one\n"
 	       "  --showcmd           print a job file as a command line\n"
@@ -179,11 +179,14 @@ static int print_one(const char *name)
 {
 	static const struct option_table *const tables[] = { &bench_table, &bench_run_table };
 	const struct option_source source = { .command = bench_table.command };
+	int rc;
 
 	if (!options_help_one(&bench_table, name) || !options_help_one(&bench_run_table, name))
 		return EXIT_OK;
-	(void)options_refuse_unknown(tables, 2, &source, name);
-	return EXIT_USAGE;
+	rc = fio_option_check(&source, name, NULL);
+	if (rc > 0)
+		rc = options_refuse_unknown(tables, 2, &source, name);
+	return rc ? EXIT_USAGE : EXIT_OK;
 }
 
 bool bench_help_answer(int argc, char **argv, int *ret_status)

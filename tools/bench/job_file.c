@@ -214,8 +214,11 @@ static int read_lines(struct place *place, FILE *file)
 				      LINE_MAX_BYTES - 2);
 		rc = read_line(place, line);
 	}
-	if (!rc && ferror(file))
-		return refuse(place, "cannot be read");
+	if (!rc && ferror(file)) {
+		fprintf(stderr, "%s: %s: %s\n", place->reader->command, place->path,
+			strerror(-(int)sys_result(-1)));
+		return -EINVAL;
+	}
 	return rc;
 }
 
