@@ -264,6 +264,9 @@ fi
 run 0 bench --filename=data --size=1m --rw=write --iodepth=16 --submit_threads=2 --n_drivers=2 \
 	--threading=inline --iodepth_batch_submit=4 --iodepth_batch_complete_min=2
 check several_drivers_and_batches test $? -eq 0
+run 0 bench --filename=data --size=1m --rw=randread --ioengine=libaio --iodepth=8 --iodepth_batch=4 \
+	--iodepth_batch_complete=4
+check batches_without_a_word_of_threads test $? -eq 0
 run 0 bench --filename=data --size=1m --rw=read --iodepth=16 --nomerge &&
 	grep -q 'requests=256, merged events=0' out
 check nomerge_makes_a_request_of_every_event test $? -eq 0

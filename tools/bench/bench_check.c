@@ -190,12 +190,6 @@ static int check_engine(const struct check *check)
 	    options->batch_complete_max < options->batch_complete_min)
 		return refuse(check, "iodepth_batch_complete_max",
 			      "--iodepth_batch_complete_max is less than the min");
-	if (bench_scope(options->ioengine) == SCOPE_OURS && !options->submit_threads &&
-	    (options->batch_submit || options->batch_complete_min > 1))
-		if (bench_scope(options->versus) == SCOPE_OURS ||
-		    options->versus == BENCH_NO_IOENGINE)
-			return refuse(check, "submit_threads",
-				      "batches are submitted by --submit_threads=N, not callbacks");
 	return 0;
 }
 
@@ -386,6 +380,15 @@ static void choose_seed(struct bench_options *options, const struct option_sourc
 		(unsigned long long)options->randseed);
 }
 
+/* Callbacks make no batches; beside a reference loop they are that one's. */
+static bool has_batches_of_ours(const struct bench_options *options)
+{
+	return bench_scope(options->ioengine) == SCOPE_OURS &&
+	       (bench_scope(options->versus) == SCOPE_OURS ||
+		options->versus == BENCH_NO_IOENGINE) &&
+	       (options->batch_submit || options->batch_complete_min > 1);
+}
+
 /* Defaults that hang on other options. */
 static void complete(struct bench_options *options, const struct option_source *source)
 {
@@ -394,7 +397,8 @@ static void complete(struct bench_options *options, const struct option_source *
 	if (!options->randrepeat && options->rw != BENCH_NOP)
 		choose_seed(options, source);
 	/* A thread of its own submits: callbacks do not. */
-	if (options->io_submit_mode == BENCH_SUBMIT_OFFLOAD && !options->submit_threads)
+	if ((options->io_submit_mode == BENCH_SUBMIT_OFFLOAD || has_batches_of_ours(options)) &&
+	    !options->submit_threads)
 		options->submit_threads = 1;
 	if (options->verify_async) {
 		option_source_print(stderr, source);

@@ -64,7 +64,7 @@ const struct option_def bench_rows_engine[] = {
 	  AT(submit_threads),
 	  .min = 1,
 	  .max = SUBMIT_THREADS_MAX,
-	  .initial_help = "ours: callbacks submit; raw: 1",
+	  .initial_help = "1; ours: callbacks submit, but of batches and rates",
 	  .scope = SCOPE_ALL,
 	  .help = "threads that submit, each a slice of iodepth; with none the first drives" },
 	{ .name = "interleave",
