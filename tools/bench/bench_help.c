@@ -139,8 +139,9 @@ static const char man_head[] =
 static const char man_tail[] =
 	".Sh SIGNALS\n"
 	".Bl -tag -width SIGUSR1\n"
-	".It Dv SIGINT\n"
+	".It Dv SIGINT , SIGTERM\n"
 	"ends the run in order, and prints the results so far; a second one kills.\n"
+	"Before anything has run it undoes the layout, and the exit status is 1.\n"
 	".It Dv SIGUSR1\n"
 	"prints the results so far.\n"
 	".El\n"
