@@ -151,6 +151,9 @@ const char *options_choice_name(const struct option_choice *choices, uint64_t va
 int options_parse_choice(const struct option_choice *choices, const char *text, uint64_t *ret_value,
 			 char why[OPTION_WHY_MAX]);
 
+/* --help or -h, wherever it stands. */
+bool options_ask_for_help(int argc, char **argv);
+
 /* Every option on a line of its own; and all that is known of one option. */
 void options_help(const struct option_table *table);
 void options_help_list(const struct option_table *table);

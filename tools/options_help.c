@@ -78,6 +78,15 @@ void options_help_list(const struct option_table *table)
 	}
 }
 
+bool options_ask_for_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	}
+	return false;
+}
+
 void options_help(const struct option_table *table)
 {
 	printf("%s - %s\n", table->command, table->summary);

@@ -88,7 +88,7 @@ int probe_command(int argc, char **argv)
 	struct option_given given;
 	char kernel[96], cpu[288];
 
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+	if (options_ask_for_help(argc, argv)) {
 		options_help(&probe_table);
 		return EXIT_OK;
 	}

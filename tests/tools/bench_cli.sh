@@ -454,6 +454,8 @@ with_sleeping_fio KILL && [[ $status -eq 137 ]]
 check fio_does_not_outlive_ioe test $? -eq 0
 rm -rf stand runs told want says
 
+run 0 suite --what=floor --help && grep -q 'what to measure' out
+check help_of_the_suite_behind_an_option test $? -eq 0
 run 0 suite --quick --directory="$dir" && grep -qE '^threads +psync +[0-9]+ +[0-9]+ ' out
 check suite_quick_prints_its_table test $? -eq 0
 check suite_removes_its_file test -z "$(find "$dir" -name 'ioe-suite*')"

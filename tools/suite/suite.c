@@ -283,7 +283,7 @@ int suite_command(int argc, char **argv)
 	int rc;
 
 	init_options(&suite);
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+	if (options_ask_for_help(argc, argv)) {
 		options_help(&suite_table);
 		return EXIT_OK;
 	}
