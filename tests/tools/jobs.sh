@@ -263,6 +263,11 @@ run 2 --filename=new --size=64k --bs=4k --bssplit=4k/50:5000/50 --direct --ioeng
 check misaligned_splits_are_refused test $? -eq 0
 run 0 --filename=new --size=64k --rw=write --ioengine=psync --unlink=1
 check unlink_takes_the_file_away test ! -e new
+echo precious >old
+truncate -s 64k old
+run 0 --filename=old --rw=read --ioengine=psync --unlink=1
+check unlink_leaves_a_file_that_was_there_before grep -q precious old
+rm -f old
 run 0 --filename=new --size=64k --rw=read --create_only=1 --ioengine=psync &&
 	[[ $(stat -c %s new) -eq 65536 ]]
 check create_only_only_creates test $? -eq 0

@@ -471,7 +471,8 @@ void target_close(struct target *target)
 	for (uint32_t i = 0; target->files && i < target->n_files; i++) {
 		struct target_file *file = &target->files[i];
 
-		if (target->unlinks && target->n_fds && !file->is_block_device)
+		/* Only what this run has made. */
+		if (target->unlinks && target->n_fds && !file->exists)
 			(void)unlink(file->path);
 		free(file->path);
 	}
