@@ -175,7 +175,8 @@ static void init_limits(struct pattern *pattern, const struct bench_options *opt
 	pattern->bytes_max = PATTERN_NO_LIMIT;
 	if (pattern->ios_max <= PATTERN_NO_LIMIT / loops)
 		pattern->ios_max *= loops;
-	if (options->time_based || options->fill_device)
+	/* A list says itself how much there is. */
+	if (options->time_based || options->fill_device || options->replay)
 		return;
 	if (bytes <= PATTERN_NO_LIMIT / loops)
 		pattern->bytes_max = bytes * loops;
