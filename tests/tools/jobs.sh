@@ -254,6 +254,15 @@ check an_area_behind_the_end_is_laid_out test "$(stat -c %s new)" -eq 131072
 rm -f new
 run 2 --filename=new --size=64k --rw=randrw --readonly --ioengine=psync && [[ ! -e new ]]
 check readonly_refuses_writes test $? -eq 0
+truncate -s 4k short
+run 2 --filename=short --size=64k --rw=read --readonly --ioengine=psync &&
+	grep -q 'forbids to lay it out' err && [[ $(stat -c %s short) -eq 4096 ]]
+check readonly_extends_no_file test $? -eq 0
+run 2 --filename=new --size=64k --rw=read --readonly --ioengine=psync && [[ ! -e new ]]
+check readonly_makes_no_file test $? -eq 0
+run 0 --filename=short --rw=read --readonly --ioengine=psync
+check readonly_reads_what_is_there grep -q 'issued rwts: total=1,0' out
+rm -f short
 printf '[global]\nsize=1m\nioengine=psync\n[a]\nfilename=new\nrw=read\n[b]\nfilename=big\nsize=900t\nrw=read\n' \
 	>space.fio
 run 1 space.fio && grep -q 'has .* left' err && [[ ! -e new && ! -e big ]]

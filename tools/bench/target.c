@@ -192,6 +192,12 @@ static int measure(const struct bench_options *options, uint32_t index, struct t
 				       file->path, (unsigned long long)have,
 				       (unsigned long long)area->length_bytes,
 				       area->offset_bytes ? " behind --offset" : "");
+	if (options->readonly && file->end_bytes > have)
+		return target_complain(-EINVAL,
+				       "%s has %llu bytes, less than %llu, and --readonly "
+				       "forbids to lay it out",
+				       file->path, (unsigned long long)have,
+				       (unsigned long long)file->end_bytes);
 	target->size_bytes += area->length_bytes;
 	return 0;
 }
