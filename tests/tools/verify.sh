@@ -274,7 +274,7 @@ refuses sizes_that_are_no_multiples 'verify_interval' --rw=randwrite --bssplit=4
 	--verify=crc32c --ioengine=psync
 refuses endless_verify_only 'time_based' --rw=write --verify=crc32c --verify_only --time_based --runtime=1
 
-# ---- Ctrl-C while it reads back -----------------------------------------------------------------
+# ---- Of slow files: ramp_time that ends while it reads back; Ctrl-C then -----------------------
 
 mkdir mount
 "$slow_file" mount 4194304 5000 2>/dev/null &
@@ -284,6 +284,16 @@ for ((i = 0; i < 100; i++)); do
 	sleep 0.05
 done
 if [[ -e mount/file ]]; then
+	# 40 writes in 200 ms, and then 40 reads: ramp_time is over while it reads.
+	slow=(--filename=mount/file --size=160k --bs=4k --direct --rw=write --ioengine=psync
+		--verify=crc32c --allow_file_create=0)
+	if run 0 "${slow[@]}" --ramp_time=300ms --output-format=json &&
+		jq -e '.jobs[0] | .write.total_ios == 0 and .read.total_ios == 40 and
+			.job_runtime < 10000 and .usr_cpu >= 0 and .ctx >= 0' out >/dev/null; then
+		ok
+	else
+		bad "ramp_time: $(jq -c '.jobs[0] | [.job_runtime, .read.total_ios, .ctx]' out)"
+	fi
 	# 200 writes in a second, and then 200 reads.
 	"$ioe" bench --eta=never --filename=mount/file --size=800k --bs=4k --direct --rw=write \
 		--ioengine=psync --verify=crc32c --allow_file_create=0 >out 2>err </dev/null &

@@ -129,6 +129,7 @@ struct job {
 	bool is_again;                   /* between two runs of all threads */
 	uint64_t read_back_ns;           /* how long it took */
 	uint64_t work_end_ns;            /* end_ns, kept while it goes on */
+	bool is_work_over;               /* under lock: work_end_ns is set */
 	uint64_t ios_before[DIRECTIONS]; /* of all shards, before it */
 	struct job_logs *logs;
 	uint32_t number; /* of all jobs of the run, from 1 */

@@ -285,6 +285,7 @@ static void note_read_back(struct job *job, struct watched *watched, uint64_t no
 	if (watched->is_reading_back || !atomic_load(&job->is_reading_back))
 		return;
 	watched->is_reading_back = true;
+	watched->ramp_ns = 0;
 	watched->deadline_ns = 0;
 	watched->stopped_ns = 0;
 	watched->moved_ns = now_ns;
