@@ -169,6 +169,9 @@ before=$(date +%s%N)
 run 0 after.fio --output-format=json
 check wait_for_waits test $((($(date +%s%N) - before) / 1000000)) -ge 500
 check what_has_waited_runs json 'all(.jobs[]; .read.runtime >= 190 and .read.runtime < 490)'
+printf '[global]\nrw=nop\nnumber_ios=1\n[a]\n[a]\nnumjobs=2\nwait_for=a\n' >same.fio
+run 0 same.fio --output-format=json
+check clones_of_the_name_that_they_wait_for_do_not_hang json '.jobs | length == 3'
 
 cat >failing.fio <<'E1'
 [global]

@@ -234,8 +234,9 @@ static bool is_waiting_for(const struct watch *watch, uint32_t i)
 {
 	const char *name = watch->plan->jobs[i]->options->wait_for;
 
-	for (uint32_t k = 0; name && k < watch->plan->n_jobs; k++) {
-		if (!watch->watched[k].has_ended && k != i &&
+	/* It stands before this one: so clones of the same name do not wait for each other. */
+	for (uint32_t k = 0; name && k < i; k++) {
+		if (!watch->watched[k].has_ended &&
 		    !strcmp(watch->plan->jobs[k]->options->name, name))
 			return true;
 	}
