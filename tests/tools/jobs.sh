@@ -370,6 +370,10 @@ check sigusr1_does_not_stop test "$(grep -c 'issued rwts' out)" -eq 2
 run 0 --filename=data --size=1m --rw=randread --ioengine=psync --time_based --runtime=1 \
 	--status-interval=300ms
 check status_interval_prints_again_and_again test "$(grep -c 'issued rwts' out)" -ge 3
+run 0 --filename=data --size=1m --rw=randread --ioengine=psync --status-interval=400ms \
+	--output-format=json --name=short --number_ios=100 --name=long --time_based --runtime=1
+check what_has_ended_keeps_its_figures test "$(jq -s 'length >= 3 and
+	([.[].jobs[0] | [.read.runtime, .read.iops, .ctx, .usr_cpu, .minf]] | unique | length == 1)' out)" = true
 "$ioe" bench --filename=huge --size=20g --rw=read --ioengine=psync >out 2>err &
 pid=$!
 for ((i = 0; i < 500; i++)); do
