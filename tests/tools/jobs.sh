@@ -248,6 +248,10 @@ rm -f written
 run 0 --filename='one\:two:three' --size=64k --rw=read --ioengine=psync
 check a_colon_parts_names_unless_escaped test -s 'one:two' -a -s three
 rm -f 'one:two' three
+mkdir one 'two:three'
+run 0 --name=x --directory='one:two\:three' --numjobs=3 --size=4k --rw=write --ioengine=psync
+check clones_take_directories_in_turn test -s one/x.0.0 -a -s 'two:three/x.1.0' -a -s one/x.2.0
+rm -rf one 'two:three'
 run 0 --filename=new --size=1m --rw=write --ioengine=psync --number_ios=1 --fallocate=none
 check files_to_be_written_are_not_laid_out test "$(stat -c %s new)" -eq 4096
 run 0 --filename=new --size=50% --rw=read --bs=512 --ioengine=psync

@@ -90,8 +90,30 @@ static int add_file(struct target *target, char *path)
 	return 0;
 }
 
+/* directory=a:b: clones take them in turn. */
+static int choose_directory(const struct bench_options *options, uint32_t index,
+			    char **ret_directory)
+{
+	const char *list = options->directory;
+	uint32_t n = 0;
+	char *name;
+
+	*ret_directory = NULL;
+	if (!list)
+		return 0;
+	for (; (name = next_name(&list)); n++)
+		free(name);
+	list = options->directory;
+	for (uint32_t i = 0; n && i <= index % n; i++) {
+		free(*ret_directory);
+		*ret_directory = next_name(&list);
+	}
+	return *ret_directory ? 0 : -ENOMEM;
+}
+
 /* filename=a:b, or as fio names them: JOB.CLONE.FILE. */
-static int name_files(const struct bench_options *options, uint32_t index, struct target *target)
+static int name_files_in(const struct bench_options *options, const char *directory, uint32_t index,
+			 struct target *target)
 {
 	const char *list = options->filename;
 	int rc = 0;
@@ -100,7 +122,7 @@ static int name_files(const struct bench_options *options, uint32_t index, struc
 		char *name;
 
 		while (!rc && (name = next_name(&list))) {
-			rc = add_file(target, join(options->directory, name));
+			rc = add_file(target, join(directory, name));
 			free(name);
 		}
 		return rc;
@@ -112,9 +134,20 @@ static int name_files(const struct bench_options *options, uint32_t index, struc
 			return -ENOMEM;
 		for (char *at = strchr(name, '/'); at; at = strchr(at, '/'))
 			*at = '.';
-		rc = add_file(target, join(options->directory, name));
+		rc = add_file(target, join(directory, name));
 		free(name);
 	}
+	return rc;
+}
+
+static int name_files(const struct bench_options *options, uint32_t index, struct target *target)
+{
+	char *directory;
+	int rc = choose_directory(options, index, &directory);
+
+	if (!rc)
+		rc = name_files_in(options, directory, index, target);
+	free(directory);
 	return rc;
 }
 
