@@ -181,6 +181,10 @@ refuses_option name_of_great_length 'unknown option' --"$(printf 'x%.0s' {1..200
 # ---- Combinations ---------------------------------------------------------------------------------
 
 refuses_option both_kinds_of_rate 'no sense together' --rate=1m --rate_iops=100
+refuses_option rate_of_a_list 'does not go with' --read_iolog=list --rate_iops=100
+refuses rate_of_nops 'has no rate' --rw=nop --rate_iops=100
+refuses latency_of_nops 'wants times: not with --rw=nop' --rw=nop --max_latency=1ms
+refuses_option latency_without_times 'wants times: not with --gtod_reduce' --gtod_reduce --max_latency=1ms
 refuses_option rate_below_its_minimum 'more than --rate' --rate=1m --rate_min=2m
 refuses_option spin_longer_than_pause 'more than --thinktime' --thinktime=5 --thinktime_spin=10
 refuses_option verify_only_of_nothing 'needs --verify' --verify_only
