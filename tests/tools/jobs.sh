@@ -378,6 +378,15 @@ run 0 --filename=data --size=1m --rw=randread --ioengine=psync --status-interval
 	--output-format=json --name=short --number_ios=100 --name=long --time_based --runtime=1
 check what_has_ended_keeps_its_figures test "$(jq -s 'length >= 3 and
 	([.[].jobs[0] | [.read.runtime, .read.iops, .ctx, .usr_cpu, .minf]] | unique | length == 1)' out)" = true
+truncate -s 1t sparse
+timeout -s KILL 20 "$ioe" bench --filename=sparse --rw=read --pre_read --number_ios=1 --ioengine=psync \
+	>out 2>err &
+pid=$!
+sleep 0.3
+kill -INT $pid
+wait $pid
+check ctrl_c_in_pre_read_ends test $? -eq 0
+rm -f sparse
 "$ioe" bench --filename=huge --size=20g --rw=read --ioengine=psync >out 2>err &
 pid=$!
 for ((i = 0; i < 500; i++)); do

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tools/bench/job_replay.h"
+#include "tools/interrupt.h"
 #include "tools/sys.h"
 #include "tools/units.h"
 
@@ -454,7 +455,9 @@ static int read_before(const struct target *target)
 		const struct pattern_area *area = &target->areas[i];
 		int64_t n = 1;
 
-		for (uint64_t at = 0; at < area->length_bytes && n > 0; at += (uint64_t)n)
+		/* After a Ctrl-C the job ends when it has begun, with a report. */
+		for (uint64_t at = 0; at < area->length_bytes && n > 0 && !interrupt_seen();
+		     at += (uint64_t)n)
 			n = pread(target_fd(target, i, 0), buffer, bytes,
 				  (off_t)(area->offset_bytes + at));
 		if (n < 0)
