@@ -433,6 +433,18 @@ if loop=$(losetup -f --show disk 2>/dev/null) && mkfs.ext4 -q "$loop" 2>/dev/nul
 	loop=$(losetup -f --show disk)
 	run 0 --filename="$loop" --size=1m --rw=write --ioengine=psync
 	check a_free_device_is_written_to test $? -eq 0
+	run 0 --filename="$loop" --size=1m --rw=write --ioengine=psync --numjobs=2
+	check a_device_is_written_to_by_clones test $? -eq 0
+	mkfs.ext4 -q "$loop"
+	"$ioe" bench --ioengine=psync --name=a --filename=data --size=1m --rw=read --time_based --runtime=1 \
+		--name=b --stonewall --filename="$loop" --size=1m --offset=8m --rw=write >out 2>err &
+	pid=$!
+	sleep 0.4
+	mount "$loop" mnt && mounted=$dir/mnt
+	wait $pid
+	test $? -eq 1 && grep -q 'Device or resource busy' err
+	check a_device_that_was_mounted_meanwhile_is_not test $? -eq 0
+	umount mnt && mounted=
 	mkfs.ext4 -q "$loop" && mount "$loop" mnt && mounted=$dir/mnt
 	run 2 --filename="$loop" --size=1m --rw=write --ioengine=psync &&
 		grep -q 'allow_mounted_write' err

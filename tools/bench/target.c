@@ -281,6 +281,7 @@ static int look_at(const struct bench_options *options, uint32_t index, struct t
 		return 0;
 	if (S_ISBLK(st.st_mode)) {
 		file->is_block_device = true;
+		file->device = st.st_rdev;
 		return device_check(options, file->path, st.st_rdev, &file->have_bytes);
 	}
 	if (!S_ISREG(st.st_mode))
@@ -424,18 +425,53 @@ static int open_flags(const struct bench_options *options)
 						    0);
 }
 
+/* The devices that are open exclusively, by jobs of this process. */
+static uint64_t claimed[TARGET_FDS_MAX];
+static uint32_t n_claimed;
+
+static bool is_claimed(uint64_t device)
+{
+	for (uint32_t i = 0; i < n_claimed; i++) {
+		if (claimed[i] == device)
+			return true;
+	}
+	return false;
+}
+
+static void unclaim(uint64_t device)
+{
+	for (uint32_t i = 0; i < n_claimed; i++) {
+		if (claimed[i] == device)
+			claimed[i] = claimed[--n_claimed];
+	}
+}
+
+/* One exclusive open keeps others from mounting the device meanwhile. A clone that has the same
+ * device would have its own, which the kernel allows to none but the first. -EBUSY: it is mounted, or
+ * in use, since it was looked at. */
+static int claim(const struct bench_options *options, struct target_file *file)
+{
+	int fd;
+
+	if (is_claimed(file->device) || n_claimed == TARGET_FDS_MAX)
+		return (int)sys_result(open(file->path, open_flags(options)));
+	fd = (int)sys_result(open(file->path, open_flags(options) | O_EXCL));
+	if (fd < 0)
+		return fd;
+	claimed[n_claimed++] = file->device;
+	file->is_claimed = true;
+	return fd;
+}
+
 static int open_file(const struct bench_options *options, struct target *target, uint32_t i,
 		     uint32_t k)
 {
-	const struct target_file *file = &target->files[i];
-	/* One exclusive open keeps others from mounting the device meanwhile. A clone that has the
-	 * same device has its own, which the kernel allows to none but the first. */
+	struct target_file *file = &target->files[i];
 	const bool claims = file->is_block_device && bench_is_write(options) && !k &&
 			    !options->allow_mounted_write;
-	int fd = (int)sys_result(open(file->path, open_flags(options) | (claims ? O_EXCL : 0)));
+	int fd = claims ? claim(options, file) :
+			  (int)sys_result(open(file->path, open_flags(options)));
 
-	if (fd == -EBUSY && claims)
-		fd = (int)sys_result(open(file->path, open_flags(options)));
 	if (fd < 0)
 		return target_complain(
 			fd == -EINVAL ? -EOPNOTSUPP : fd, "%s: %s%s", file->path, strerror(-fd),
@@ -513,6 +549,8 @@ void target_close(struct target *target)
 	for (uint32_t i = 0; target->files && i < target->n_files; i++) {
 		struct target_file *file = &target->files[i];
 
+		if (file->is_claimed)
+			unclaim(file->device);
 		/* Only what this run has made. */
 		if (target->unlinks && target->n_fds && !file->exists)
 			(void)unlink(file->path);

@@ -23,8 +23,9 @@ struct target_file {
 	bool exists;
 	bool is_block_device;
 	uint64_t have_bytes;
+	bool is_claimed;     /* the device is, by this file */
 	uint64_t end_bytes;  /* of the job's area: the file must reach up to here */
-	uint64_t device;     /* st_dev of it, or of its folder */
+	uint64_t device;     /* st_dev of it, or of its folder; of a device st_rdev */
 	uint64_t free_bytes; /* there, for a regular file */
 };
 
