@@ -435,6 +435,8 @@ if loop=$(losetup -f --show disk 2>/dev/null) && mkfs.ext4 -q "$loop" 2>/dev/nul
 	check a_free_device_is_written_to test $? -eq 0
 	run 0 --filename="$loop" --size=1m --rw=write --ioengine=psync --numjobs=2
 	check a_device_is_written_to_by_clones test $? -eq 0
+	run 0 --filename="$loop" --bs=1m --rw=write --fill_device --ioengine=psync
+	check a_device_is_filled_once grep -q 'issued rwts: total=0,32,' out
 	mkfs.ext4 -q "$loop"
 	"$ioe" bench --ioengine=psync --name=a --filename=data --size=1m --rw=read --time_based --runtime=1 \
 		--name=b --stonewall --filename="$loop" --size=1m --offset=8m --rw=write >out 2>err &

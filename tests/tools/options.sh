@@ -195,6 +195,9 @@ refuses_option offload_of_a_loop_without_threads 'submits in the thread' --ioeng
 refuses_option polling_with_fsync 'no fsync' --ioengine=raw-io_uring --hipri --direct --rw=write --fsync=1
 refuses_option interval_that_does_not_divide 'does not divide' --verify=crc32c --verify_interval=1000
 refuses_option polling_without_direct 'needs --direct' --ioengine=raw-io_uring --hipri
+refuses_option filling_by_reading 'only write' --rw=read --fill_device
+refuses_option filling_by_reading_too 'only write' --rw=randrw --fill_device
+takes_option filling --rw=write --fill_device
 refuses_option names_twice 'nrfiles' --nrfiles=2
 refuses_option page_cache_and_direct 'page cache' --direct --pre_read
 refuses_option replay_and_record_in_one_file 'the same file' --read_iolog=a --write_iolog=a

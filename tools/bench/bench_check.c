@@ -259,6 +259,9 @@ static int check_sizes(const struct check *check)
 		return refuse(check, "bs_unaligned",
 			      "--bs_unaligned and --direct make no sense "
 			      "together");
+	if (options->fill_device && bench_is_read(options))
+		return refuse(check, "fill_device",
+			      "--fill_device is for jobs that only write: --rw=write or randwrite");
 	if (options->filesize_bytes && options->size_percent)
 		return refuse(check, "filesize",
 			      "--filesize and a --size in %% make no sense "

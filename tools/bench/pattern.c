@@ -159,11 +159,13 @@ static int init_file(struct pattern *pattern, uint32_t i)
 static void init_limits(struct pattern *pattern, const struct bench_options *options)
 {
 	const uint64_t loops = options->loops ? options->loops : 1;
+	bool is_endless = options->time_based || options->replay;
 	uint64_t total = 0, bytes;
 
 	for (uint32_t i = 0; i < pattern->n_files; i++) {
 		uint64_t length = pattern->files[i].area.length_bytes;
 
+		is_endless = is_endless || length >= PATTERN_FILL_BYTES;
 		total += pattern->is_one_size ? length - length % pattern->block_bytes : length;
 	}
 	bytes = total;
@@ -175,8 +177,8 @@ static void init_limits(struct pattern *pattern, const struct bench_options *opt
 	pattern->bytes_max = PATTERN_NO_LIMIT;
 	if (pattern->ios_max <= PATTERN_NO_LIMIT / loops)
 		pattern->ios_max *= loops;
-	/* A list says itself how much there is. */
-	if (options->time_based || options->fill_device || options->replay)
+	/* Till the time is over, the list is at its end, or the file system is full. */
+	if (is_endless)
 		return;
 	if (bytes <= PATTERN_NO_LIMIT / loops)
 		pattern->bytes_max = bytes * loops;

@@ -20,9 +20,6 @@
 #include "tools/sys.h"
 #include "tools/units.h"
 
-/* No file gets so long: the end of fill_device is that there is no room. */
-#define FILL_BYTES (1ull << 60)
-
 int target_complain(int rc, const char *format, ...)
 {
 	va_list args;
@@ -204,7 +201,7 @@ static int measure(const struct bench_options *options, uint32_t index, struct t
 	area->offset_bytes = options->file_append ? have : offset_in(options, index, whole);
 	area->length_bytes = wanted;
 	if (options->fill_device && !file->is_block_device)
-		area->length_bytes = FILL_BYTES;
+		area->length_bytes = PATTERN_FILL_BYTES;
 	else if (!wanted && options->size_percent && have)
 		area->length_bytes = per_cent(have, options->size_percent);
 	else if (!wanted)
