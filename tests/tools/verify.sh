@@ -249,6 +249,15 @@ else
 	bad "rates: $(jq -c '.jobs[0] | [.write.iops, .read.iops]' out)"
 fi
 
+# Writes and what is read back in one: so many IOs have taken both times.
+if run 0 --filename=new --size=4m --rw=write --verify=crc32c --ioengine=psync --unified_rw_reporting=1 \
+	--output-format=json && jq -e '.jobs[0] | .mixed.total_ios == 2048 and
+		.mixed.runtime > .job_runtime' out >/dev/null; then
+	ok
+else
+	bad "unified: $(jq -c '.jobs[0] | [.mixed.runtime, .mixed.total_ios, .job_runtime]' out)"
+fi
+
 # ---- Refused ------------------------------------------------------------------------------------
 
 # refuses NAME REGEX ARGS...: status 2, one line on stderr like REGEX, no new file
