@@ -277,6 +277,11 @@ check space_is_counted_for_all_jobs_before_any_file_is_made test $? -eq 0
 run 2 --filename=new --size=64k --bs=4k --bssplit=4k/50:5000/50 --direct --ioengine=psync &&
 	grep -q 'multiples of' err && [[ ! -e new ]]
 check misaligned_splits_are_refused test $? -eq 0
+truncate -s 1000000 odd
+run 2 --filename=odd --size=64k --rw=write --file_append --direct --ioengine=psync &&
+	grep -q 'multiples of' err && [[ $(stat -c %s odd) -eq 1000000 ]]
+check appending_where_direct_cannot_is_refused test $? -eq 0
+rm -f odd
 run 0 --filename=new --size=64k --rw=write --ioengine=psync --unlink=1
 check unlink_takes_the_file_away test ! -e new
 echo precious >old

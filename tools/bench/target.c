@@ -405,7 +405,7 @@ int target_check_space(const struct target *const targets[], uint32_t n_targets)
 int target_lay_out(const struct bench_options *options, struct target *target)
 {
 	for (uint32_t i = 0; target->files && i < target->n_files; i++) {
-		int rc = layout_file(options, &target->files[i]);
+		int rc = layout_file(options, &target->files[i], target->areas[i].offset_bytes);
 
 		if (rc)
 			return rc;
