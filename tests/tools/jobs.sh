@@ -256,6 +256,10 @@ run 0 --filename=new --size=1m --rw=write --ioengine=psync --number_ios=1 --fall
 check files_to_be_written_are_not_laid_out test "$(stat -c %s new)" -eq 4096
 run 0 --filename=new --size=50% --rw=read --bs=512 --ioengine=psync
 check size_in_per_cent_of_the_file grep -q 'issued rwts: total=4,0' out
+run 0 --filename=new --size=64 --bs=64 --io_size=1% --rw=read --ioengine=psync
+check a_per_cent_of_few_bytes_is_not_endless test $? -eq 0
+run 0 --filename=new --size=150 --bs=1 --io_size=50% --rw=read --ioengine=psync
+check io_size_in_per_cent_of_the_size grep -q 'issued rwts: total=75,0' out
 run 0 --filename=new --size=64k --offset=64k --rw=read --ioengine=psync
 check an_area_behind_the_end_is_laid_out test "$(stat -c %s new)" -eq 131072
 rm -f new

@@ -172,7 +172,8 @@ static void init_limits(struct pattern *pattern, const struct bench_options *opt
 	if (options->io_size_bytes)
 		bytes = options->io_size_bytes;
 	else if (options->io_size_percent)
-		bytes = total / 100 * options->io_size_percent;
+		bytes = total / 100 * options->io_size_percent +
+			total % 100 * options->io_size_percent / 100;
 	pattern->ios_max = options->number_ios ? options->number_ios : PATTERN_NO_LIMIT;
 	pattern->bytes_max = PATTERN_NO_LIMIT;
 	if (pattern->ios_max <= PATTERN_NO_LIMIT / loops)
@@ -184,7 +185,8 @@ static void init_limits(struct pattern *pattern, const struct bench_options *opt
 		pattern->bytes_max = bytes * loops;
 	if (pattern->kind != PATTERN_STEPPED) {
 		/* As fio: an IO is begun while there are bytes left. */
-		uint64_t ios = (pattern->bytes_max - 1) / pattern->block_bytes + 1;
+		uint64_t ios = pattern->bytes_max / pattern->block_bytes +
+			       (pattern->bytes_max % pattern->block_bytes != 0);
 
 		pattern->ios_max = ios < pattern->ios_max ? ios : pattern->ios_max;
 	}
