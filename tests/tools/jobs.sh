@@ -278,6 +278,11 @@ printf '[global]\nsize=1m\nioengine=psync\n[a]\nfilename=new\nrw=read\n[b]\nfile
 	>space.fio
 run 1 space.fio && grep -q 'has .* left' err && [[ ! -e new && ! -e big ]]
 check space_is_counted_for_all_jobs_before_any_file_is_made test $? -eq 0
+free=$(($(stat -f -c '%a * %S' .)))
+run 0 --filename=new --size=$((free / 20 / 4096 * 4096)) --rw=write --bs=4k --number_ios=1 --numjobs=8 \
+	--offset_increment=$((free / 20 / 4096 * 4096)) --fallocate=none --ioengine=psync
+check areas_of_one_file_are_not_added_up test $? -eq 0
+rm -f new
 run 2 --filename=new --size=64k --bs=4k --bssplit=4k/50:5000/50 --direct --ioengine=psync &&
 	grep -q 'multiples of' err && [[ ! -e new ]]
 check misaligned_splits_are_refused test $? -eq 0

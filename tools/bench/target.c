@@ -336,16 +336,19 @@ int target_resolve(const struct bench_options *options, uint32_t index, struct t
 
 /* ---- Room ---------------------------------------------------------------------------------- */
 
-static bool was_counted(const struct target *const targets[], uint32_t t, uint32_t i)
+/* Another one of the same name reaches as far, or farther: that one counts. */
+static bool is_part_of_another(const struct target *const targets[], uint32_t n_targets, uint32_t t,
+			       uint32_t i)
 {
 	const struct target_file *file = &targets[t]->files[i];
 
-	for (uint32_t a = 0; a <= t; a++) {
-		const uint32_t n = !targets[a]->files ? 0 : a == t ? i : targets[a]->n_files;
+	for (uint32_t a = 0; a < n_targets; a++) {
+		for (uint32_t b = 0; targets[a]->files && b < targets[a]->n_files; b++) {
+			const struct target_file *other = &targets[a]->files[b];
+			const bool is_before = a < t || (a == t && b < i);
 
-		for (uint32_t b = 0; b < n; b++) {
-			if (targets[a]->files[b].end_bytes >= file->end_bytes &&
-			    !strcmp(targets[a]->files[b].path, file->path))
+			if (other->end_bytes + is_before > file->end_bytes &&
+			    !strcmp(other->path, file->path))
 				return true;
 		}
 	}
@@ -359,35 +362,38 @@ static uint64_t needed(const struct target_file *file)
 		       0;
 }
 
-/* All that is needed on the file system of this file, up to and with it. */
-static uint64_t needed_with(const struct target *const targets[], uint32_t t, uint32_t i)
+/* Is this the first file of its file system? */
+static bool is_first_there(const struct target *const targets[], uint32_t t, uint32_t i)
 {
 	const uint64_t device = targets[t]->files[i].device;
-	uint64_t sum = 0;
 
 	for (uint32_t a = 0; a <= t; a++) {
-		const uint32_t n = !targets[a]->files ? 0 : a == t ? i + 1 : targets[a]->n_files;
+		const uint32_t n = !targets[a]->files ? 0 : a == t ? i : targets[a]->n_files;
 
 		for (uint32_t b = 0; b < n; b++) {
-			if (targets[a]->files[b].device == device && !was_counted(targets, a, b))
-				sum += needed(&targets[a]->files[b]);
+			if (targets[a]->files[b].device == device)
+				return false;
 		}
 	}
-	return sum;
+	return true;
 }
 
-int target_check_space(const struct target *const targets[], uint32_t n_targets)
+/* All files of this file system, from the first one on. */
+static int check_file_system(const struct target *const targets[], uint32_t n_targets,
+			     uint64_t device)
 {
 	char need[UNITS_TEXT_MAX], have[UNITS_TEXT_MAX];
+	uint64_t sum = 0;
 
 	for (uint32_t t = 0; t < n_targets; t++) {
 		for (uint32_t i = 0; targets[t]->files && i < targets[t]->n_files; i++) {
 			const struct target_file *file = &targets[t]->files[i];
-			uint64_t sum;
 
-			if (!needed(file))
+			if (file->device != device || !needed(file) ||
+			    is_part_of_another(targets, n_targets, t, i))
 				continue;
-			sum = needed_with(targets, t, i);
+			if (__builtin_add_overflow(sum, needed(file), &sum))
+				sum = UINT64_MAX;
 			if (sum > file->free_bytes)
 				return target_complain(
 					-ENOSPC, "%s: needs %s, and its file system has %s left",
@@ -395,6 +401,22 @@ int target_check_space(const struct target *const targets[], uint32_t n_targets)
 					units_format_bytes((double)sum, UNITS_1024, need),
 					units_format_bytes((double)file->free_bytes, UNITS_1024,
 							   have));
+		}
+	}
+	return 0;
+}
+
+int target_check_space(const struct target *const targets[], uint32_t n_targets)
+{
+	for (uint32_t t = 0; t < n_targets; t++) {
+		for (uint32_t i = 0; targets[t]->files && i < targets[t]->n_files; i++) {
+			int rc = 0;
+
+			if (is_first_there(targets, t, i))
+				rc = check_file_system(targets, n_targets,
+						       targets[t]->files[i].device);
+			if (rc)
+				return rc;
 		}
 	}
 	return 0;
