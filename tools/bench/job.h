@@ -108,6 +108,7 @@ struct job {
 	bool may_start;
 	_Atomic bool is_ready;   /* all is set up: waits for job_release() */
 	_Atomic bool is_started; /* start_ns is set */
+	_Atomic bool is_syncing; /* end_fsync, which may take long */
 	_Atomic uint32_t n_ended;
 	_Atomic uint32_t n_foreign; /* shards given to foreign threads */
 	uint64_t start_ns;          /* of what is measured: the end of ramp_time */

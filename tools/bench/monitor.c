@@ -179,6 +179,9 @@ static void look_for_hang(struct watch *watch, struct job *job, struct watched *
 {
 	const uint64_t limit_ns = watch->is_interrupted ? GIVE_UP_INT_NS : GIVE_UP_NS;
 
+	/* It has all the time that it needs, unless somebody is waiting. */
+	if (atomic_load(&job->is_syncing) && !watch->is_interrupted)
+		return;
 	if (watched->stopped_ns) {
 		if (!watched->has_said_hang && now_ns - watched->stopped_ns >= SAY_HANG_NS) {
 			say_missing(watch, job, "was told to stop");
