@@ -211,6 +211,14 @@ for engine in io_uring raw-io_uring psync; do
 	right "$engine: backlog of blocks that are written again" --filename=f --size=64k --bs=4k \
 		--ioengine=$engine --rw=randwrite --norandommap --io_size=8m --verify=crc32c --verify_backlog=10 \
 		--verify_backlog_batch=5
+	# More often in flight than not, when the backlog comes to them; and of several blocks each.
+	depth=(--iodepth=16)
+	[[ $engine = psync ]] && depth=(--submit_threads=8)
+	right "$engine: backlog of blocks that are being written" --filename=f --size=64k --bs=4k \
+		--ioengine=$engine "${depth[@]}" --rw=randrw --norandommap --io_size=16m --verify=crc32c \
+		--verify_backlog=8 --verify_backlog_batch=3
+	right "$engine: backlog of several blocks each" --filename=f --size=256k --bssplit=4k/50:16k/50 \
+		--ioengine=$engine "${depth[@]}" --rw=randwrite --io_size=16m --verify=crc32c --verify_backlog=32
 done
 # 100 writes in half a second, the first of which is spoilt before the backlog comes to it.
 rm -f f
