@@ -440,6 +440,12 @@ rm results
 run 2 --output=results --filename=/ --size=1m && [[ ! -e results ]]
 check a_run_that_is_refused_makes_no_file_of_results test $? -eq 0
 refuses results_that_have_no_place 'output=none/results: No such file' --output=none/results "${tiny[@]}"
+echo precious >results
+run 2 --output=results --filename=results --rw=read --bs=1 && [[ $(cat results) == 'precious' ]]
+check results_do_not_go_into_a_file_of_the_job test $? -eq 0
+run 2 --write_iolog=results --filename=./results --rw=read --bs=1 && [[ $(cat results) == 'precious' ]]
+check a_list_does_not_go_into_a_file_of_the_job test $? -eq 0
+rm results
 run 1 --output=/dev/full "${tiny[@]}" && grep -q 'output=/dev/full: ' err
 check results_that_do_not_fit_are_a_failure test $? -eq 0
 run 0 --randrepeat=0 --rw=randread "${tiny[@]}" && grep -q 'the seed is [0-9]' err

@@ -281,6 +281,7 @@ struct bench_options {
 	uint64_t fio_engine;
 	uint64_t rounds;
 	/* copies of the plan's */
+	const char *output;
 	uint64_t output_format;
 	uint64_t eta;
 	uint64_t readonly;

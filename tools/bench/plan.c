@@ -254,6 +254,7 @@ static void set_groups(struct bench_plan *plan)
 		job->output_format = plan->output_format;
 		job->eta = plan->eta;
 		job->readonly = plan->readonly;
+		job->output = plan->output;
 	}
 }
 

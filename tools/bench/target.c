@@ -276,6 +276,9 @@ static int look_at(const struct bench_options *options, uint32_t index, struct t
 		return target_complain(rc, "%s: %s", file->path, strerror(-rc));
 	if (!file->exists)
 		return 0;
+	rc = device_check_results(options, file->path, &st);
+	if (rc)
+		return rc;
 	if (S_ISBLK(st.st_mode)) {
 		file->is_block_device = true;
 		file->device = st.st_rdev;

@@ -14,6 +14,8 @@
 #include "tools/bench/bench_options.h"
 #include "tools/bench/pattern.h"
 
+struct stat;
+
 #define TARGET_FDS_MAX   1024
 #define TARGET_FILES_MAX 1024
 
@@ -72,6 +74,10 @@ __attribute__((format(printf, 2, 3))) int target_complain(int rc, const char *fo
 /* May the job work on this block device? In device.c. */
 int device_check(const struct bench_options *options, const char *path, uint64_t device,
 		 uint64_t *ret_size);
+
+/* Would --output or --write_iolog go into this file? Says so; -EINVAL. In device.c. */
+int device_check_results(const struct bench_options *options, const char *path,
+			 const struct stat *st);
 
 /* Write real data into [from, to) of fd, with progress on a terminal. Returns 0, -ECANCELED
  * (Ctrl-C) or -errno. In layout.c. */
