@@ -311,6 +311,11 @@ if [[ -e mount/file ]]; then
 	else
 		bad "ramp_time: $(jq -c '.jobs[0] | [.job_runtime, .read.total_ios, .ctx]' out)"
 	fi
+	if run 0 "${slow[@]}" --ramp_time=300ms && grep -q 'issued rwts: total=40,' out; then
+		ok
+	else
+		bad "ramp_time, text: $(grep issued out)"
+	fi
 	# 200 writes in a second, and then 200 reads.
 	"$ioe" bench --eta=never --filename=mount/file --size=800k --bs=4k --direct --rw=write \
 		--ioengine=psync --verify=crc32c --allow_file_create=0 >out 2>err </dev/null &
