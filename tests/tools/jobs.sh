@@ -169,6 +169,9 @@ before=$(date +%s%N)
 run 0 after.fio --output-format=json
 check wait_for_waits test $((($(date +%s%N) - before) / 1000000)) -ge 500
 check what_has_waited_runs json 'all(.jobs[]; .read.runtime >= 190 and .read.runtime < 490)'
+printf '[global]\nrw=nop\nnumber_ios=1\n[a]\n[a]\nnumjobs=2\nwait_for=a\n' >same.fio
+run 0 same.fio --output-format=json
+check clones_of_the_name_that_they_wait_for_do_not_hang json '.jobs | length == 3'
 
 cat >failing.fio <<'E1'
 [global]
@@ -245,24 +248,56 @@ rm -f written
 run 0 --filename='one\:two:three' --size=64k --rw=read --ioengine=psync
 check a_colon_parts_names_unless_escaped test -s 'one:two' -a -s three
 rm -f 'one:two' three
+mkdir one 'two:three'
+run 0 --name=x --directory='one:two\:three' --numjobs=3 --size=4k --rw=write --ioengine=psync
+check clones_take_directories_in_turn test -s one/x.0.0 -a -s 'two:three/x.1.0' -a -s one/x.2.0
+rm -rf one 'two:three'
 run 0 --filename=new --size=1m --rw=write --ioengine=psync --number_ios=1 --fallocate=none
 check files_to_be_written_are_not_laid_out test "$(stat -c %s new)" -eq 4096
 run 0 --filename=new --size=50% --rw=read --bs=512 --ioengine=psync
 check size_in_per_cent_of_the_file grep -q 'issued rwts: total=4,0' out
+run 0 --filename=new --size=64 --bs=64 --io_size=1% --rw=read --ioengine=psync
+check a_per_cent_of_few_bytes_is_not_endless test $? -eq 0
+run 0 --filename=new --size=150 --bs=1 --io_size=50% --rw=read --ioengine=psync
+check io_size_in_per_cent_of_the_size grep -q 'issued rwts: total=75,0' out
 run 0 --filename=new --size=64k --offset=64k --rw=read --ioengine=psync
 check an_area_behind_the_end_is_laid_out test "$(stat -c %s new)" -eq 131072
 rm -f new
 run 2 --filename=new --size=64k --rw=randrw --readonly --ioengine=psync && [[ ! -e new ]]
 check readonly_refuses_writes test $? -eq 0
+truncate -s 4k short
+run 2 --filename=short --size=64k --rw=read --readonly --ioengine=psync &&
+	grep -q 'forbids to lay it out' err && [[ $(stat -c %s short) -eq 4096 ]]
+check readonly_extends_no_file test $? -eq 0
+run 2 --filename=new --size=64k --rw=read --readonly --ioengine=psync && [[ ! -e new ]]
+check readonly_makes_no_file test $? -eq 0
+run 0 --filename=short --rw=read --readonly --ioengine=psync
+check readonly_reads_what_is_there grep -q 'issued rwts: total=1,0' out
+rm -f short
 printf '[global]\nsize=1m\nioengine=psync\n[a]\nfilename=new\nrw=read\n[b]\nfilename=big\nsize=900t\nrw=read\n' \
 	>space.fio
 run 1 space.fio && grep -q 'has .* left' err && [[ ! -e new && ! -e big ]]
 check space_is_counted_for_all_jobs_before_any_file_is_made test $? -eq 0
+free=$(($(stat -f -c '%a * %S' .)))
+run 0 --filename=new --size=$((free / 20 / 4096 * 4096)) --rw=write --bs=4k --number_ios=1 --numjobs=8 \
+	--offset_increment=$((free / 20 / 4096 * 4096)) --fallocate=none --ioengine=psync
+check areas_of_one_file_are_not_added_up test $? -eq 0
+rm -f new
 run 2 --filename=new --size=64k --bs=4k --bssplit=4k/50:5000/50 --direct --ioengine=psync &&
 	grep -q 'multiples of' err && [[ ! -e new ]]
 check misaligned_splits_are_refused test $? -eq 0
+truncate -s 1000000 odd
+run 2 --filename=odd --size=64k --rw=write --file_append --direct --ioengine=psync &&
+	grep -q 'multiples of' err && [[ $(stat -c %s odd) -eq 1000000 ]]
+check appending_where_direct_cannot_is_refused test $? -eq 0
+rm -f odd
 run 0 --filename=new --size=64k --rw=write --ioengine=psync --unlink=1
 check unlink_takes_the_file_away test ! -e new
+echo precious >old
+truncate -s 64k old
+run 0 --filename=old --rw=read --ioengine=psync --unlink=1
+check unlink_leaves_a_file_that_was_there_before grep -q precious old
+rm -f old
 run 0 --filename=new --size=64k --rw=read --create_only=1 --ioengine=psync &&
 	[[ $(stat -c %s new) -eq 65536 ]]
 check create_only_only_creates test $? -eq 0
@@ -353,6 +388,19 @@ check sigusr1_does_not_stop test "$(grep -c 'issued rwts' out)" -eq 2
 run 0 --filename=data --size=1m --rw=randread --ioengine=psync --time_based --runtime=1 \
 	--status-interval=300ms
 check status_interval_prints_again_and_again test "$(grep -c 'issued rwts' out)" -ge 3
+run 0 --filename=data --size=1m --rw=randread --ioengine=psync --status-interval=400ms \
+	--output-format=json --name=short --number_ios=100 --name=long --time_based --runtime=1
+check what_has_ended_keeps_its_figures test "$(jq -s 'length >= 3 and
+	([.[].jobs[0] | [.read.runtime, .read.iops, .ctx, .usr_cpu, .minf]] | unique | length == 1)' out)" = true
+truncate -s 1t sparse
+timeout -s KILL 20 "$ioe" bench --filename=sparse --rw=read --pre_read --number_ios=1 --ioengine=psync \
+	>out 2>err &
+pid=$!
+sleep 0.3
+kill -INT $pid
+wait $pid
+check ctrl_c_in_pre_read_ends test $? -eq 0
+rm -f sparse
 "$ioe" bench --filename=huge --size=20g --rw=read --ioengine=psync >out 2>err &
 pid=$!
 for ((i = 0; i < 500; i++)); do
@@ -399,6 +447,20 @@ if loop=$(losetup -f --show disk 2>/dev/null) && mkfs.ext4 -q "$loop" 2>/dev/nul
 	loop=$(losetup -f --show disk)
 	run 0 --filename="$loop" --size=1m --rw=write --ioengine=psync
 	check a_free_device_is_written_to test $? -eq 0
+	run 0 --filename="$loop" --size=1m --rw=write --ioengine=psync --numjobs=2
+	check a_device_is_written_to_by_clones test $? -eq 0
+	run 0 --filename="$loop" --bs=1m --rw=write --fill_device --ioengine=psync
+	check a_device_is_filled_once grep -q 'issued rwts: total=0,32,' out
+	mkfs.ext4 -q "$loop"
+	"$ioe" bench --ioengine=psync --name=a --filename=data --size=1m --rw=read --time_based --runtime=1 \
+		--name=b --stonewall --filename="$loop" --size=1m --offset=8m --rw=write >out 2>err &
+	pid=$!
+	sleep 0.4
+	mount "$loop" mnt && mounted=$dir/mnt
+	wait $pid
+	test $? -eq 1 && grep -q 'Device or resource busy' err
+	check a_device_that_was_mounted_meanwhile_is_not test $? -eq 0
+	umount mnt && mounted=
 	mkfs.ext4 -q "$loop" && mount "$loop" mnt && mounted=$dir/mnt
 	run 2 --filename="$loop" --size=1m --rw=write --ioengine=psync &&
 		grep -q 'allow_mounted_write' err

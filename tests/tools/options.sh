@@ -182,6 +182,10 @@ refuses_option name_of_great_length 'unknown option' --"$(printf 'x%.0s' {1..200
 # ---- Combinations ---------------------------------------------------------------------------------
 
 refuses_option both_kinds_of_rate 'no sense together' --rate=1m --rate_iops=100
+refuses_option rate_of_a_list 'does not go with' --read_iolog=list --rate_iops=100
+refuses rate_of_nops 'has no rate' --rw=nop --rate_iops=100
+refuses latency_of_nops 'wants times: not with --rw=nop' --rw=nop --max_latency=1ms
+refuses_option latency_without_times 'wants times: not with --gtod_reduce' --gtod_reduce --max_latency=1ms
 refuses_option rate_below_its_minimum 'more than --rate' --rate=1m --rate_min=2m
 refuses_option spin_longer_than_pause 'more than --thinktime' --thinktime=5 --thinktime_spin=10
 refuses_option verify_only_of_nothing 'needs --verify' --verify_only
@@ -192,6 +196,9 @@ refuses_option offload_of_a_loop_without_threads 'submits in the thread' --ioeng
 refuses_option polling_with_fsync 'no fsync' --ioengine=raw-io_uring --hipri --direct --rw=write --fsync=1
 refuses_option interval_that_does_not_divide 'does not divide' --verify=crc32c --verify_interval=1000
 refuses_option polling_without_direct 'needs --direct' --ioengine=raw-io_uring --hipri
+refuses_option filling_by_reading 'only write' --rw=read --fill_device
+refuses_option filling_by_reading_too 'only write' --rw=randrw --fill_device
+takes_option filling --rw=write --fill_device
 refuses_option names_twice 'nrfiles' --nrfiles=2
 refuses_option page_cache_and_direct 'page cache' --direct --pre_read
 refuses_option replay_and_record_in_one_file 'the same file' --read_iolog=a --write_iolog=a
@@ -434,6 +441,12 @@ rm results
 run 2 --output=results --filename=/ --size=1m && [[ ! -e results ]]
 check a_run_that_is_refused_makes_no_file_of_results test $? -eq 0
 refuses results_that_have_no_place 'output=none/results: No such file' --output=none/results "${tiny[@]}"
+echo precious >results
+run 2 --output=results --filename=results --rw=read --bs=1 && [[ $(cat results) == 'precious' ]]
+check results_do_not_go_into_a_file_of_the_job test $? -eq 0
+run 2 --write_iolog=results --filename=./results --rw=read --bs=1 && [[ $(cat results) == 'precious' ]]
+check a_list_does_not_go_into_a_file_of_the_job test $? -eq 0
+rm results
 run 1 --output=/dev/full "${tiny[@]}" && grep -q 'output=/dev/full: ' err
 check results_that_do_not_fit_are_a_failure test $? -eq 0
 run 0 --randrepeat=0 --rw=randread "${tiny[@]}" && grep -q 'the seed is [0-9]' err

@@ -65,6 +65,12 @@ polylines() {
 		on && /<polyline class="run"/ { n++ } END { print n + 0 }' "$1"
 }
 
+# extreme NUMBER: a document with that number as a latency and as IOPS
+extreme() {
+	echo "{\"jobs\":[{\"read\":{\"total_ios\":9,\"iops\":1,\"clat_ns\":{\"N\":9,\"bins\":{\"$1\":9}}},
+		\"ioe\":{\"series\":{\"read\":{\"iops\":[[1,$1],[2,$1]]}}}}]}" >extreme.json
+}
+
 # document NAME N_SAMPLES [DIRECTION...]: as ioe bench writes it, with known figures
 document() {
 	local name=$1 samples=$2
@@ -263,6 +269,14 @@ for panel in latency-mean latency-p99 iops bandwidth; do
 	check "real_runs_have_samples: $panel" test "$(polylines real.svg "$panel")" = 1
 done
 [[ -z ${IOE_PLOT_KEEP:-} ]] || cp real.svg all.svg "$IOE_PLOT_KEEP"
+
+for number in 5e-324 1.7e308; do
+	extreme $number
+	status=0
+	timeout 20 "$ioe" plot extreme.json -o extreme.svg >out 2>err || status=$?
+	check "ends of what is a number: $number" test "$status" = 0
+	check "ends of what is a number: $number, well formed" well_formed extreme.svg
+done
 
 plot --help
 check help_fits_a_screen test "$status" = 0 -a "$(wc -l <out)" -lt 24

@@ -181,6 +181,17 @@ check three_times_as_much jq -e '.jobs[0].read.total_ios == 3 and .jobs[0].write
 check redirected run 0 --ioengine=psync --read_iolog=two --replay_redirect=other --replay_no_stall=1
 check all_on_one_file [ "$(stat -c %s other)" = 73728 ]
 
+# More than the file has: the list says how much there is to do.
+{
+	printf 'fio version 2 iolog\n%s add\n%s open\n' f f
+	for ((i = 0; i < 300; i++)); do echo 'f read 4096 4096'; done
+} >again
+check the_same_block_again_and_again run 0 --ioengine=psync --output-format=json --read_iolog=again
+check all_of_that_list_is_done jq -e '.jobs[0].read.total_ios == 300' out
+check the_same_block_twice_as_often run 0 --ioengine=io_uring --iodepth=4 --output-format=json \
+	--read_iolog=again --loops=2
+check all_of_that_list_is_done_twice jq -e '.jobs[0].read.total_ios == 600' out
+
 # Version 2: a wait is until so many ms after the start, with fio 3.33, too.
 printf 'fio version 2 iolog\n%s add\n%s open\n%s read 0 4096\n%s wait 300 0\n%s read 4096 4096\n' \
 	f f f f f >waits

@@ -211,6 +211,14 @@ for engine in io_uring raw-io_uring psync; do
 	right "$engine: backlog of blocks that are written again" --filename=f --size=64k --bs=4k \
 		--ioengine=$engine --rw=randwrite --norandommap --io_size=8m --verify=crc32c --verify_backlog=10 \
 		--verify_backlog_batch=5
+	# More often in flight than not, when the backlog comes to them; and of several blocks each.
+	depth=(--iodepth=16)
+	[[ $engine = psync ]] && depth=(--submit_threads=8)
+	right "$engine: backlog of blocks that are being written" --filename=f --size=64k --bs=4k \
+		--ioengine=$engine "${depth[@]}" --rw=randrw --norandommap --io_size=16m --verify=crc32c \
+		--verify_backlog=8 --verify_backlog_batch=3
+	right "$engine: backlog of several blocks each" --filename=f --size=256k --bssplit=4k/50:16k/50 \
+		--ioengine=$engine "${depth[@]}" --rw=randwrite --io_size=16m --verify=crc32c --verify_backlog=32
 done
 # 100 writes in half a second, the first of which is spoilt before the backlog comes to it.
 rm -f f
@@ -249,6 +257,15 @@ else
 	bad "rates: $(jq -c '.jobs[0] | [.write.iops, .read.iops]' out)"
 fi
 
+# Writes and what is read back in one: so many IOs have taken both times.
+if run 0 --filename=new --size=4m --rw=write --verify=crc32c --ioengine=psync --unified_rw_reporting=1 \
+	--output-format=json && jq -e '.jobs[0] | .mixed.total_ios == 2048 and
+		.mixed.runtime > .job_runtime' out >/dev/null; then
+	ok
+else
+	bad "unified: $(jq -c '.jobs[0] | [.mixed.runtime, .mixed.total_ios, .job_runtime]' out)"
+fi
+
 # ---- Refused ------------------------------------------------------------------------------------
 
 # refuses NAME REGEX ARGS...: status 2, one line on stderr like REGEX, no new file
@@ -274,7 +291,7 @@ refuses sizes_that_are_no_multiples 'verify_interval' --rw=randwrite --bssplit=4
 	--verify=crc32c --ioengine=psync
 refuses endless_verify_only 'time_based' --rw=write --verify=crc32c --verify_only --time_based --runtime=1
 
-# ---- Ctrl-C while it reads back -----------------------------------------------------------------
+# ---- Of slow files: ramp_time that ends while it reads back; Ctrl-C then -----------------------
 
 mkdir mount
 "$slow_file" mount 4194304 5000 2>/dev/null &
@@ -284,6 +301,21 @@ for ((i = 0; i < 100; i++)); do
 	sleep 0.05
 done
 if [[ -e mount/file ]]; then
+	# 40 writes in 200 ms, and then 40 reads: ramp_time is over while it reads.
+	slow=(--filename=mount/file --size=160k --bs=4k --direct --rw=write --ioengine=psync
+		--verify=crc32c --allow_file_create=0)
+	if run 0 "${slow[@]}" --ramp_time=300ms --output-format=json &&
+		jq -e '.jobs[0] | .write.total_ios == 0 and .read.total_ios == 40 and
+			.job_runtime < 10000 and .usr_cpu >= 0 and .ctx >= 0' out >/dev/null; then
+		ok
+	else
+		bad "ramp_time: $(jq -c '.jobs[0] | [.job_runtime, .read.total_ios, .ctx]' out)"
+	fi
+	if run 0 "${slow[@]}" --ramp_time=300ms && grep -q 'issued rwts: total=40,' out; then
+		ok
+	else
+		bad "ramp_time, text: $(grep issued out)"
+	fi
 	# 200 writes in a second, and then 200 reads.
 	"$ioe" bench --eta=never --filename=mount/file --size=800k --bs=4k --direct --rw=write \
 		--ioengine=psync --verify=crc32c --allow_file_create=0 >out 2>err </dev/null &

@@ -253,6 +253,9 @@ static int check_sizes(const struct check *check)
 		return refuse(check, "bs_unaligned",
 			      "--bs_unaligned and --direct make no sense "
 			      "together");
+	if (options->fill_device && bench_is_read(options))
+		return refuse(check, "fill_device",
+			      "--fill_device is for jobs that only write: --rw=write or randwrite");
 	if (options->filesize_bytes && options->size_percent)
 		return refuse(check, "filesize",
 			      "--filesize and a --size in %% make no sense "
@@ -295,6 +298,16 @@ static int check_verify(const struct check *check)
 	return 0;
 }
 
+static bool has_rate(const struct bench_options *options)
+{
+	for (int d = 0; d < BENCH_DIRECTIONS; d++) {
+		if (options->rate_bytes[d] || options->rate_iops[d] || options->rate_min_bytes[d] ||
+		    options->rate_iops_min[d])
+			return true;
+	}
+	return false;
+}
+
 static int check_rate(const struct check *check)
 {
 	const struct bench_options *options = check->options;
@@ -309,6 +322,14 @@ static int check_rate(const struct check *check)
 			return refuse(check, "rate_iops_min",
 				      "--rate_iops_min is more than --rate_iops");
 	}
+	if (has_rate(options) && options->rw == BENCH_NOP)
+		return refuse(check, "rw", "--rw=nop has no rate: it is about reads and writes");
+	if (has_rate(options) && options->read_iolog)
+		return refuse(check, "read_iolog",
+			      "--read_iolog has the times of its list; a rate does not go with it");
+	if (options->max_latency_ns && !bench_is_timed(options))
+		return refuse(check, "max_latency", "--max_latency wants times: not with %s",
+			      options->rw == BENCH_NOP ? "--rw=nop" : "--gtod_reduce");
 	if (options->thinktime_spin_ns > options->thinktime_ns)
 		return refuse(check, "thinktime_spin", "--thinktime_spin is more than --thinktime");
 	return 0;

@@ -280,9 +280,11 @@ struct bench_options {
 	/* Of BENCH_FIO: BENCH_RAW_URING, BENCH_RAW_AIO or BENCH_PSYNC; 0: as the other side. */
 	uint64_t fio_engine;
 	uint64_t rounds;
-	/* output: copies of the plan's */
+	/* copies of the plan's */
+	const char *output;
 	uint64_t output_format;
 	uint64_t eta;
+	uint64_t readonly;
 };
 
 /* A whole run. */

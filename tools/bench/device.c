@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * device.c - block devices that must not be written to.
+ * device.c - block devices that must not be written to, and files that results must not go into.
  * Invariants: nothing is written.
  * Threads:    the main thread.
  * Ownership:  none.
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -87,5 +88,23 @@ int device_check(const struct bench_options *options, const char *path, uint64_t
 				       path);
 	if (rc < 0)
 		return target_complain(rc, "%s: size of the device: %s", path, strerror(-rc));
+	return 0;
+}
+
+int device_check_results(const struct bench_options *options, const char *path,
+			 const struct stat *st)
+{
+	const struct {
+		const char *option;
+		const char *path;
+	} results[] = { { "output", options->output }, { "write_iolog", options->write_iolog } };
+	struct stat other;
+
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		if (results[i].path && !stat(results[i].path, &other) &&
+		    other.st_dev == st->st_dev && other.st_ino == st->st_ino)
+			return target_complain(-EINVAL, "%s is a file of the job: not for --%s",
+					       path, results[i].option);
+	}
 	return 0;
 }

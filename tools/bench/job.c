@@ -74,7 +74,9 @@ static void sync_at_end(struct job_thread *thread)
 		int64_t rc;
 
 		io.start_ns = clock_now_ns();
+		atomic_store(&job->is_syncing, true);
 		rc = sys_result(fsync(target_fd(&job->target, i, 0)));
+		atomic_store(&job->is_syncing, false);
 		job_done(job, thread->shard, &io, rc, clock_now_ns());
 	}
 }
@@ -108,6 +110,22 @@ static void read_back(struct job_thread *thread)
 	}
 }
 
+/* All IO but that of reading back is done. From here on ramp_time does not end any more: the job has
+ * ended in it. */
+static void end_work(struct job *job)
+{
+	pthread_mutex_lock(&job->lock);
+	if (!job->end_ns) /* a loop may know better */
+		job->end_ns = clock_now_ns();
+	/* It may have known it just before ramp_time was over. */
+	if (job->end_ns < job->start_ns)
+		job->end_ns = job->start_ns;
+	job_read_usage(job, &job->usage_end);
+	job->work_end_ns = job->end_ns;
+	job->is_work_over = true;
+	pthread_mutex_unlock(&job->lock);
+}
+
 static void measure(struct job_thread *thread)
 {
 	struct job *job = thread->job;
@@ -127,10 +145,7 @@ static void measure(struct job_thread *thread)
 			sync_at_end(thread);
 			job->end_ns = 0;
 		}
-		if (!job->end_ns) /* a loop may know better */
-			job->end_ns = clock_now_ns();
-		job_read_usage(job, &job->usage_end);
-		job->work_end_ns = job->end_ns;
+		end_work(job);
 		job->is_again = job_start_read_back(job);
 	}
 	arrive(job);
@@ -423,10 +438,14 @@ bool job_is_ready(struct job *job)
 
 void job_end_ramp(struct job *job)
 {
-	job_read_usage(job, &job->usage_start);
-	job->start_ns = clock_now_ns();
-	atomic_store(&job->is_ramping, false);
-	job_choose_done(job);
+	pthread_mutex_lock(&job->lock);
+	if (!job->is_work_over) {
+		job_read_usage(job, &job->usage_start);
+		job->start_ns = clock_now_ns();
+		atomic_store(&job->is_ramping, false);
+		job_choose_done(job);
+	}
+	pthread_mutex_unlock(&job->lock);
 }
 
 void job_finish(struct job *job, struct job_result *result)

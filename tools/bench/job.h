@@ -108,6 +108,7 @@ struct job {
 	bool may_start;
 	_Atomic bool is_ready;   /* all is set up: waits for job_release() */
 	_Atomic bool is_started; /* start_ns is set */
+	_Atomic bool is_syncing; /* end_fsync, which may take long */
 	_Atomic uint32_t n_ended;
 	_Atomic uint32_t n_foreign; /* shards given to foreign threads */
 	uint64_t start_ns;          /* of what is measured: the end of ramp_time */
@@ -129,6 +130,7 @@ struct job {
 	bool is_again;                   /* between two runs of all threads */
 	uint64_t read_back_ns;           /* how long it took */
 	uint64_t work_end_ns;            /* end_ns, kept while it goes on */
+	bool is_work_over;               /* under lock: work_end_ns is set */
 	uint64_t ios_before[DIRECTIONS]; /* of all shards, before it */
 	struct job_logs *logs;
 	uint32_t number; /* of all jobs of the run, from 1 */

@@ -101,6 +101,15 @@ static void copy_errors(struct job *job, struct job_result *result)
 	pthread_mutex_unlock(&job->lock);
 }
 
+/* All threads have ended, and so has its time. */
+static void add_end(const struct job *job, struct job_result *result)
+{
+	set_times(job, job->end_ns, result);
+	add_usage(&job->usage_start, &job->usage_end, result);
+	if (job->read_back_ns)
+		add_read_back(job, job->read_back_ns, result);
+}
+
 void job_collect(struct job *job, struct job_result *result)
 {
 	/* One that could not be set up has done nothing; it may have ended in ramp_time. */
@@ -109,12 +118,8 @@ void job_collect(struct job *job, struct job_result *result)
 		for (uint32_t i = 0; i < job->n_threads; i++)
 			result->system_calls += job->threads[i].system_calls;
 	}
-	if (job->end_ns) {
-		set_times(job, job->end_ns, result);
-		add_usage(&job->usage_start, &job->usage_end, result);
-		if (job->read_back_ns)
-			add_read_back(job, job->read_back_ns, result);
-	}
+	if (job->end_ns)
+		add_end(job, result);
 	result->engine = job->engine;
 	copy_errors(job, result);
 }
@@ -126,7 +131,11 @@ void job_snapshot(struct job *job, struct job_result *result)
 	if (!job->shards || !job->threads || !atomic_load(&job->is_started))
 		return;
 	add_shards(job, result);
-	if (atomic_load(&job->is_reading_back) && !job_verify_is_dry(job)) {
+	if (job_has_ended(job)) {
+		/* It waits for others of its wall. */
+		if (job->end_ns)
+			add_end(job, result);
+	} else if (atomic_load(&job->is_reading_back) && !job_verify_is_dry(job)) {
 		set_times(job, job->work_end_ns, result);
 		add_usage(&job->usage_start, &job->usage_end, result);
 		add_read_back(job, clock_now_ns() - job->work_end_ns, result);

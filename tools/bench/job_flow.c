@@ -55,6 +55,8 @@ bool job_start_read_back(struct job *job)
 	if (atomic_load(&job->is_over) || !job_verify_has_more(job))
 		return false;
 	job_verify_start_read_back(job);
+	/* What is read back counts, also of a job that has written all in its ramp_time. */
+	atomic_store(&job->is_ramping, false);
 	for (uint32_t i = 0; i < job->n_shards; i++) {
 		for (int d = 0; d < DIRECTIONS; d++)
 			job->ios_before[d] += stats_read(&job->shards[i].direction[d].ios);

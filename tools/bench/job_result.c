@@ -130,7 +130,9 @@ uint64_t job_result_runtime_ns(const struct job_result *result, int direction)
 {
 	if (direction != DIRECTION_READ || !result->read_back_ns)
 		return result->runtime_ns;
-	if (!bench_is_mixed(&result->options) && !result->options.verify_backlog)
+	/* Else it has also what was done before that. */
+	if (!bench_is_mixed(&result->options) && !result->options.verify_backlog &&
+	    !result->options.unified_rw_reporting)
 		return result->read_back_ns;
 	return result->runtime_ns + result->read_back_ns;
 }

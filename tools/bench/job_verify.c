@@ -14,10 +14,10 @@
 #include "tools/bench/job.h"
 #include "tools/bench/verify.h"
 
-/* A word of the map: writes begun, lowest generation that may be there, writes under way. Both
- * count from 1 for the first write of this job; 0: never written. */
-#define BUSY_BITS   16
-#define COUNT_BITS  23
+/* A word of the map: writes begun, lowest generation that may be there, writes and reads of the backlog
+ * under way. The first two count from 1 for the first write of this job; 0: never written. */
+#define BUSY_BITS   15
+#define COUNT_BITS  16
 #define COUNT_MAX   ((1ull << COUNT_BITS) - 1)
 #define BUSY_MAX    ((1ull << BUSY_BITS) - 1)
 #define UNKNOWN_BIT (1ull << 63)
@@ -25,7 +25,8 @@
 struct unit {
 	uint64_t begun;
 	uint64_t low;
-	uint64_t busy;
+	uint64_t writes; /* under way */
+	uint64_t reads;
 	bool is_unknown;
 };
 
@@ -65,29 +66,31 @@ struct job_verify {
 	uint64_t first_written;
 	uint64_t n_written;
 	uint64_t n_to_drain;
+	bool has_dropped; /* there was one whose units are not all sure to come again */
 	/* What was wrong. */
 	uint64_t n_bad;
 	uint32_t first_file;
 	struct verify_error first;
 };
 
-static_assert(BUSY_BITS + 2 * COUNT_BITS < 63, "a word has room for all of it");
+static_assert(2 * BUSY_BITS + 2 * COUNT_BITS < 63, "a word has room for all of it");
 static_assert(IODEPTH_MAX < BUSY_MAX, "all that can be out may be of one unit");
 
 static struct unit unpack(uint64_t word)
 {
 	return (struct unit){
-		.begun = word >> (BUSY_BITS + COUNT_BITS) & COUNT_MAX,
-		.low = word >> BUSY_BITS & COUNT_MAX,
-		.busy = word & BUSY_MAX,
+		.begun = word >> (2 * BUSY_BITS + COUNT_BITS) & COUNT_MAX,
+		.low = word >> (2 * BUSY_BITS) & COUNT_MAX,
+		.writes = word >> BUSY_BITS & BUSY_MAX,
+		.reads = word & BUSY_MAX,
 		.is_unknown = word & UNKNOWN_BIT,
 	};
 }
 
 static uint64_t pack(struct unit unit)
 {
-	return (unit.is_unknown ? UNKNOWN_BIT : 0) | unit.begun << (BUSY_BITS + COUNT_BITS) |
-	       unit.low << BUSY_BITS | unit.busy;
+	return (unit.is_unknown ? UNKNOWN_BIT : 0) | unit.begun << (2 * BUSY_BITS + COUNT_BITS) |
+	       unit.low << (2 * BUSY_BITS) | unit.writes << BUSY_BITS | unit.reads;
 }
 
 /* A write of the unit begins: which generation it has, counted from 1. */
@@ -99,36 +102,37 @@ static uint64_t begin_unit(_Atomic uint64_t *word)
 	do {
 		unit = unpack(old);
 		/* After so many, it starts from 1 again, and is not looked at. */
-		unit.is_unknown = unit.is_unknown && unit.busy;
+		unit.is_unknown = unit.is_unknown && (unit.writes || unit.reads);
 		if (unit.begun == COUNT_MAX) {
 			unit.begun = 0;
 			unit.is_unknown = true;
 		}
 		unit.begun++;
-		if (!unit.busy)
-			unit.low = unit.begun; /* V1 */
-		unit.busy++;
+		if (!unit.writes && !unit.reads)
+			unit.low = unit.begun; /* V1, V4 */
+		unit.writes++;
 		/* Relaxed: what is read back was written before all threads have met. */
 	} while (!atomic_compare_exchange_weak_explicit(
 		word, &old, pack(unit), memory_order_relaxed, memory_order_relaxed));
 	return unit.begun;
 }
 
-static void end_unit(_Atomic uint64_t *word, bool is_written)
+static void end_unit(_Atomic uint64_t *word, bool is_read, bool is_known)
 {
 	uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
 	struct unit unit;
 
 	do {
 		unit = unpack(old);
-		unit.busy--;
-		if (!is_written)
+		unit.reads -= is_read;
+		unit.writes -= !is_read;
+		if (!is_known)
 			unit.is_unknown = true; /* V3 */
 	} while (!atomic_compare_exchange_weak_explicit(
 		word, &old, pack(unit), memory_order_relaxed, memory_order_relaxed));
 }
 
-/* A read of the backlog begins (V4); false: it is not known what there is. */
+/* A read of the backlog begins (V4); false: it is not known what there is (V5). */
 static bool begin_read_unit(_Atomic uint64_t *word)
 {
 	uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
@@ -136,9 +140,9 @@ static bool begin_read_unit(_Atomic uint64_t *word)
 
 	do {
 		unit = unpack(old);
-		if (unit.is_unknown)
+		if (unit.is_unknown || unit.writes)
 			return false;
-		unit.busy++;
+		unit.reads++;
 	} while (!atomic_compare_exchange_weak_explicit(
 		word, &old, pack(unit), memory_order_relaxed, memory_order_relaxed));
 	return true;
@@ -178,7 +182,7 @@ void job_verify_assume(struct job_verify *verify, const struct job_io *io)
 
 	for (uint64_t i = 0; i < n; i++) {
 		(void)begin_unit(&map->units[first + i]);
-		end_unit(&map->units[first + i], true);
+		end_unit(&map->units[first + i], false, true);
 	}
 }
 
@@ -201,7 +205,7 @@ void job_verify_end(struct job_verify *verify, const struct job_io *io, int64_t 
 	uint64_t first, n = units_of(verify, map, io, &first);
 
 	for (uint64_t i = 0; i < n; i++)
-		end_unit(&map->units[first + i],
+		end_unit(&map->units[first + i], false,
 			 result >= 0 && (uint64_t)result >= (i + 1) * verify->unit_bytes);
 	if (verify->backlog && result == (int64_t)io->bytes)
 		add_written(verify, io);
@@ -213,10 +217,10 @@ void job_verify_read_ended(struct job_verify *verify, const struct job_io *io)
 	uint64_t first, n = units_of(verify, map, io, &first);
 
 	for (uint64_t i = 0; i < n && verify->backlog; i++)
-		end_unit(&map->units[first + i], true);
+		end_unit(&map->units[first + i], true, true);
 }
 
-/* False: a unit of it is not to be looked at; those before it have been let go again. */
+/* False: a unit of it is not to be looked at; those before it have been let go again. Under the lock. */
 static bool begin_read(struct job_verify *verify, const struct job_io *io)
 {
 	struct verify_map *map = &verify->maps[io->file];
@@ -226,7 +230,8 @@ static bool begin_read(struct job_verify *verify, const struct job_io *io)
 		if (begin_read_unit(&map->units[first + i]))
 			continue;
 		while (i--)
-			end_unit(&map->units[first + i], true);
+			end_unit(&map->units[first + i], true, true);
+		verify->has_dropped = verify->has_dropped || n > 1;
 		return false;
 	}
 	return n;
@@ -389,12 +394,14 @@ bool job_verify_next(struct job *job, struct job_io *io)
 	struct job_verify *verify = job->verify;
 	const struct verify_map *map;
 	uint64_t first, n = 0;
+	bool is_taken;
 
 	pthread_mutex_lock(&verify->lock);
-	/* All but these has been read back. */
-	if (verify->backlog) {
-		n = take_written(verify, io);
-		verify->file = verify->n_maps;
+	is_taken = verify->backlog && take_written(verify, io);
+	/* All but these has been read back, unless something was dropped. */
+	if (is_taken || (verify->backlog && !verify->has_dropped)) {
+		pthread_mutex_unlock(&verify->lock);
+		return is_taken;
 	}
 	for (; verify->file < verify->n_maps; verify->file++, verify->unit = 0) {
 		map = &verify->maps[verify->file];
@@ -414,6 +421,8 @@ bool job_verify_next(struct job *job, struct job_io *io)
 		io->direction = DIRECTION_READ;
 		io->is_read_back = 1;
 		io->is_datasync = 0;
+		if (verify->backlog) /* nothing is written any more */
+			(void)begin_read(verify, io);
 		break;
 	}
 	pthread_mutex_unlock(&verify->lock);

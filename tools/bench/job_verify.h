@@ -11,8 +11,12 @@
  *   V2 read back, a unit must be of a generation in [low, begun].
  *   V3 what a failed write, or one that was not submitted, has left is not known, until the next
  *      write of the unit begins when none is under way.
- * V4 a read of the backlog counts as a write under way, though no new generation comes of it: so
- *      what a write may do meanwhile does not move low.
+ * V4 while a read of the backlog is under way, low stays as well: so what a write may do meanwhile
+ *      does not move it.
+ * V5 a read of the backlog does not begin while a write of the unit is under way: low is what will be
+ *      there afterwards (V1), and the read may still see what was there before. That write comes
+ *      into the backlog itself; the other units of a read that was dropped may not, so all is read
+ *      back in the end then.
  * A job that only reads checks what it reads, against what the options say: any generation from
  * verify_generation on.
  * Invariants: only units that were written, and of which it is known what they are, are read back.

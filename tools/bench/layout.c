@@ -87,10 +87,11 @@ int layout_fill(int fd, const char *path, uint64_t from, uint64_t to)
 }
 
 /* What IO there will be must fit what O_DIRECT wants. */
-static int check_alignment(const struct bench_options *options, int fd, const char *path)
+static int check_alignment(const struct bench_options *options, int fd, const char *path,
+			   uint64_t offset_bytes)
 {
 	struct ioe_alignment alignment = { .size = sizeof(alignment) };
-	uint64_t all = options->offset_bytes | options->bs_bytes | options->offset_increment_bytes;
+	uint64_t all = offset_bytes | options->bs_bytes;
 	int rc;
 
 	if (!options->direct)
@@ -152,7 +153,8 @@ static int extend(const struct bench_options *options, int fd, const char *path,
 	return rc ? target_complain(rc, "%s: layout: %s", path, strerror(-rc)) : 0;
 }
 
-int layout_file(const struct bench_options *options, const struct target_file *file)
+int layout_file(const struct bench_options *options, const struct target_file *file,
+		uint64_t offset_bytes)
 {
 	const char *path = file->path;
 	struct stat st = { .st_size = 0 };
@@ -167,7 +169,7 @@ int layout_file(const struct bench_options *options, const struct target_file *f
 
 	if (fd < 0)
 		return target_complain(fd, "%s: %s", path, strerror(-fd));
-	rc = check_alignment(options, fd, path);
+	rc = check_alignment(options, fd, path, offset_bytes);
 	if (!rc && grows) {
 		rc = extend(options, fd, path, have, file->end_bytes);
 		if (rc && exists && ftruncate(fd, (off_t)have))

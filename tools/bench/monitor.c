@@ -179,6 +179,9 @@ static void look_for_hang(struct watch *watch, struct job *job, struct watched *
 {
 	const uint64_t limit_ns = watch->is_interrupted ? GIVE_UP_INT_NS : GIVE_UP_NS;
 
+	/* It has all the time that it needs, unless somebody is waiting. */
+	if (atomic_load(&job->is_syncing) && !watch->is_interrupted)
+		return;
 	if (watched->stopped_ns) {
 		if (!watched->has_said_hang && now_ns - watched->stopped_ns >= SAY_HANG_NS) {
 			say_missing(watch, job, "was told to stop");
@@ -234,8 +237,9 @@ static bool is_waiting_for(const struct watch *watch, uint32_t i)
 {
 	const char *name = watch->plan->jobs[i]->options->wait_for;
 
-	for (uint32_t k = 0; name && k < watch->plan->n_jobs; k++) {
-		if (!watch->watched[k].has_ended && k != i &&
+	/* It stands before this one: so clones of the same name do not wait for each other. */
+	for (uint32_t k = 0; name && k < i; k++) {
+		if (!watch->watched[k].has_ended &&
 		    !strcmp(watch->plan->jobs[k]->options->name, name))
 			return true;
 	}
@@ -285,6 +289,7 @@ static void note_read_back(struct job *job, struct watched *watched, uint64_t no
 	if (watched->is_reading_back || !atomic_load(&job->is_reading_back))
 		return;
 	watched->is_reading_back = true;
+	watched->ramp_ns = 0;
 	watched->deadline_ns = 0;
 	watched->stopped_ns = 0;
 	watched->moved_ns = now_ns;

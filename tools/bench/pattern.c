@@ -159,29 +159,34 @@ static int init_file(struct pattern *pattern, uint32_t i)
 static void init_limits(struct pattern *pattern, const struct bench_options *options)
 {
 	const uint64_t loops = options->loops ? options->loops : 1;
+	bool is_endless = options->time_based || options->replay;
 	uint64_t total = 0, bytes;
 
 	for (uint32_t i = 0; i < pattern->n_files; i++) {
 		uint64_t length = pattern->files[i].area.length_bytes;
 
+		is_endless = is_endless || length >= PATTERN_FILL_BYTES;
 		total += pattern->is_one_size ? length - length % pattern->block_bytes : length;
 	}
 	bytes = total;
 	if (options->io_size_bytes)
 		bytes = options->io_size_bytes;
 	else if (options->io_size_percent)
-		bytes = total / 100 * options->io_size_percent;
+		bytes = total / 100 * options->io_size_percent +
+			total % 100 * options->io_size_percent / 100;
 	pattern->ios_max = options->number_ios ? options->number_ios : PATTERN_NO_LIMIT;
 	pattern->bytes_max = PATTERN_NO_LIMIT;
 	if (pattern->ios_max <= PATTERN_NO_LIMIT / loops)
 		pattern->ios_max *= loops;
-	if (options->time_based || options->fill_device)
+	/* Till the time is over, the list is at its end, or the file system is full. */
+	if (is_endless)
 		return;
 	if (bytes <= PATTERN_NO_LIMIT / loops)
 		pattern->bytes_max = bytes * loops;
 	if (pattern->kind != PATTERN_STEPPED) {
 		/* As fio: an IO is begun while there are bytes left. */
-		uint64_t ios = (pattern->bytes_max - 1) / pattern->block_bytes + 1;
+		uint64_t ios = pattern->bytes_max / pattern->block_bytes +
+			       (pattern->bytes_max % pattern->block_bytes != 0);
 
 		pattern->ios_max = ios < pattern->ios_max ? ios : pattern->ios_max;
 	}

@@ -23,6 +23,8 @@
 #include "tools/bench/stats.h"
 
 #define PATTERN_NO_LIMIT UINT64_MAX
+/* Length of the area of fill_device. No file gets so long: the end is that there is no room. */
+#define PATTERN_FILL_BYTES (1ull << 60)
 
 enum pattern_kind {
 	PATTERN_NOP,

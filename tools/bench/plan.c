@@ -253,6 +253,8 @@ static void set_groups(struct bench_plan *plan)
 		job->group = group;
 		job->output_format = plan->output_format;
 		job->eta = plan->eta;
+		job->readonly = plan->readonly;
+		job->output = plan->output;
 	}
 }
 

@@ -245,7 +245,8 @@ static void print_job(FILE *out, const struct report_rows *rows, const struct jo
 	char date[32] = "";
 
 	/* As fio: a job that did nothing (create_only) has nothing to say; but why, it has. */
-	if (!job_result_ios(result) && !result->error && !result->n_missing && !result->interrupted)
+	if (!job_result_ios(result) && !result->read_back_ios && !result->error &&
+	    !result->n_missing && !result->interrupted)
 		return;
 	fprintf(out, "%s: (groupid=%llu, jobs=%u): err=%2d%s%s%s: pid=%d: %s", result->options.name,
 		(unsigned long long)result->options.group, result->n_jobs, -result->error,

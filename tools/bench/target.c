@@ -16,11 +16,9 @@
 #include <unistd.h>
 
 #include "tools/bench/job_replay.h"
+#include "tools/interrupt.h"
 #include "tools/sys.h"
 #include "tools/units.h"
-
-/* No file gets so long: the end of fill_device is that there is no room. */
-#define FILL_BYTES (1ull << 60)
 
 int target_complain(int rc, const char *format, ...)
 {
@@ -90,8 +88,30 @@ static int add_file(struct target *target, char *path)
 	return 0;
 }
 
+/* directory=a:b: clones take them in turn. */
+static int choose_directory(const struct bench_options *options, uint32_t index,
+			    char **ret_directory)
+{
+	const char *list = options->directory;
+	uint32_t n = 0;
+	char *name;
+
+	*ret_directory = NULL;
+	if (!list)
+		return 0;
+	for (; (name = next_name(&list)); n++)
+		free(name);
+	list = options->directory;
+	for (uint32_t i = 0; n && i <= index % n; i++) {
+		free(*ret_directory);
+		*ret_directory = next_name(&list);
+	}
+	return *ret_directory ? 0 : -ENOMEM;
+}
+
 /* filename=a:b, or as fio names them: JOB.CLONE.FILE. */
-static int name_files(const struct bench_options *options, uint32_t index, struct target *target)
+static int name_files_in(const struct bench_options *options, const char *directory, uint32_t index,
+			 struct target *target)
 {
 	const char *list = options->filename;
 	int rc = 0;
@@ -100,7 +120,7 @@ static int name_files(const struct bench_options *options, uint32_t index, struc
 		char *name;
 
 		while (!rc && (name = next_name(&list))) {
-			rc = add_file(target, join(options->directory, name));
+			rc = add_file(target, join(directory, name));
 			free(name);
 		}
 		return rc;
@@ -112,9 +132,20 @@ static int name_files(const struct bench_options *options, uint32_t index, struc
 			return -ENOMEM;
 		for (char *at = strchr(name, '/'); at; at = strchr(at, '/'))
 			*at = '.';
-		rc = add_file(target, join(options->directory, name));
+		rc = add_file(target, join(directory, name));
 		free(name);
 	}
+	return rc;
+}
+
+static int name_files(const struct bench_options *options, uint32_t index, struct target *target)
+{
+	char *directory;
+	int rc = choose_directory(options, index, &directory);
+
+	if (!rc)
+		rc = name_files_in(options, directory, index, target);
+	free(directory);
 	return rc;
 }
 
@@ -170,7 +201,7 @@ static int measure(const struct bench_options *options, uint32_t index, struct t
 	area->offset_bytes = options->file_append ? have : offset_in(options, index, whole);
 	area->length_bytes = wanted;
 	if (options->fill_device && !file->is_block_device)
-		area->length_bytes = FILL_BYTES;
+		area->length_bytes = PATTERN_FILL_BYTES;
 	else if (!wanted && options->size_percent && have)
 		area->length_bytes = per_cent(have, options->size_percent);
 	else if (!wanted)
@@ -192,6 +223,12 @@ static int measure(const struct bench_options *options, uint32_t index, struct t
 				       file->path, (unsigned long long)have,
 				       (unsigned long long)area->length_bytes,
 				       area->offset_bytes ? " behind --offset" : "");
+	if (options->readonly && file->end_bytes > have)
+		return target_complain(-EINVAL,
+				       "%s has %llu bytes, less than %llu, and --readonly "
+				       "forbids to lay it out",
+				       file->path, (unsigned long long)have,
+				       (unsigned long long)file->end_bytes);
 	target->size_bytes += area->length_bytes;
 	return 0;
 }
@@ -239,8 +276,12 @@ static int look_at(const struct bench_options *options, uint32_t index, struct t
 		return target_complain(rc, "%s: %s", file->path, strerror(-rc));
 	if (!file->exists)
 		return 0;
+	rc = device_check_results(options, file->path, &st);
+	if (rc)
+		return rc;
 	if (S_ISBLK(st.st_mode)) {
 		file->is_block_device = true;
+		file->device = st.st_rdev;
 		return device_check(options, file->path, st.st_rdev, &file->have_bytes);
 	}
 	if (!S_ISREG(st.st_mode))
@@ -298,16 +339,19 @@ int target_resolve(const struct bench_options *options, uint32_t index, struct t
 
 /* ---- Room ---------------------------------------------------------------------------------- */
 
-static bool was_counted(const struct target *const targets[], uint32_t t, uint32_t i)
+/* Another one of the same name reaches as far, or farther: that one counts. */
+static bool is_part_of_another(const struct target *const targets[], uint32_t n_targets, uint32_t t,
+			       uint32_t i)
 {
 	const struct target_file *file = &targets[t]->files[i];
 
-	for (uint32_t a = 0; a <= t; a++) {
-		const uint32_t n = !targets[a]->files ? 0 : a == t ? i : targets[a]->n_files;
+	for (uint32_t a = 0; a < n_targets; a++) {
+		for (uint32_t b = 0; targets[a]->files && b < targets[a]->n_files; b++) {
+			const struct target_file *other = &targets[a]->files[b];
+			const bool is_before = a < t || (a == t && b < i);
 
-		for (uint32_t b = 0; b < n; b++) {
-			if (targets[a]->files[b].end_bytes >= file->end_bytes &&
-			    !strcmp(targets[a]->files[b].path, file->path))
+			if (other->end_bytes + is_before > file->end_bytes &&
+			    !strcmp(other->path, file->path))
 				return true;
 		}
 	}
@@ -321,35 +365,38 @@ static uint64_t needed(const struct target_file *file)
 		       0;
 }
 
-/* All that is needed on the file system of this file, up to and with it. */
-static uint64_t needed_with(const struct target *const targets[], uint32_t t, uint32_t i)
+/* Is this the first file of its file system? */
+static bool is_first_there(const struct target *const targets[], uint32_t t, uint32_t i)
 {
 	const uint64_t device = targets[t]->files[i].device;
-	uint64_t sum = 0;
 
 	for (uint32_t a = 0; a <= t; a++) {
-		const uint32_t n = !targets[a]->files ? 0 : a == t ? i + 1 : targets[a]->n_files;
+		const uint32_t n = !targets[a]->files ? 0 : a == t ? i : targets[a]->n_files;
 
 		for (uint32_t b = 0; b < n; b++) {
-			if (targets[a]->files[b].device == device && !was_counted(targets, a, b))
-				sum += needed(&targets[a]->files[b]);
+			if (targets[a]->files[b].device == device)
+				return false;
 		}
 	}
-	return sum;
+	return true;
 }
 
-int target_check_space(const struct target *const targets[], uint32_t n_targets)
+/* All files of this file system, from the first one on. */
+static int check_file_system(const struct target *const targets[], uint32_t n_targets,
+			     uint64_t device)
 {
 	char need[UNITS_TEXT_MAX], have[UNITS_TEXT_MAX];
+	uint64_t sum = 0;
 
 	for (uint32_t t = 0; t < n_targets; t++) {
 		for (uint32_t i = 0; targets[t]->files && i < targets[t]->n_files; i++) {
 			const struct target_file *file = &targets[t]->files[i];
-			uint64_t sum;
 
-			if (!needed(file))
+			if (file->device != device || !needed(file) ||
+			    is_part_of_another(targets, n_targets, t, i))
 				continue;
-			sum = needed_with(targets, t, i);
+			if (__builtin_add_overflow(sum, needed(file), &sum))
+				sum = UINT64_MAX;
 			if (sum > file->free_bytes)
 				return target_complain(
 					-ENOSPC, "%s: needs %s, and its file system has %s left",
@@ -362,12 +409,28 @@ int target_check_space(const struct target *const targets[], uint32_t n_targets)
 	return 0;
 }
 
+int target_check_space(const struct target *const targets[], uint32_t n_targets)
+{
+	for (uint32_t t = 0; t < n_targets; t++) {
+		for (uint32_t i = 0; targets[t]->files && i < targets[t]->n_files; i++) {
+			int rc = 0;
+
+			if (is_first_there(targets, t, i))
+				rc = check_file_system(targets, n_targets,
+						       targets[t]->files[i].device);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
 /* ---- Opening ------------------------------------------------------------------------------- */
 
 int target_lay_out(const struct bench_options *options, struct target *target)
 {
 	for (uint32_t i = 0; target->files && i < target->n_files; i++) {
-		int rc = layout_file(options, &target->files[i]);
+		int rc = layout_file(options, &target->files[i], target->areas[i].offset_bytes);
 
 		if (rc)
 			return rc;
@@ -384,18 +447,53 @@ static int open_flags(const struct bench_options *options)
 						    0);
 }
 
+/* The devices that are open exclusively, by jobs of this process. */
+static uint64_t claimed[TARGET_FDS_MAX];
+static uint32_t n_claimed;
+
+static bool is_claimed(uint64_t device)
+{
+	for (uint32_t i = 0; i < n_claimed; i++) {
+		if (claimed[i] == device)
+			return true;
+	}
+	return false;
+}
+
+static void unclaim(uint64_t device)
+{
+	for (uint32_t i = 0; i < n_claimed; i++) {
+		if (claimed[i] == device)
+			claimed[i] = claimed[--n_claimed];
+	}
+}
+
+/* One exclusive open keeps others from mounting the device meanwhile. A clone that has the same
+ * device would have its own, which the kernel allows to none but the first. -EBUSY: it is mounted, or
+ * in use, since it was looked at. */
+static int claim(const struct bench_options *options, struct target_file *file)
+{
+	int fd;
+
+	if (is_claimed(file->device) || n_claimed == TARGET_FDS_MAX)
+		return (int)sys_result(open(file->path, open_flags(options)));
+	fd = (int)sys_result(open(file->path, open_flags(options) | O_EXCL));
+	if (fd < 0)
+		return fd;
+	claimed[n_claimed++] = file->device;
+	file->is_claimed = true;
+	return fd;
+}
+
 static int open_file(const struct bench_options *options, struct target *target, uint32_t i,
 		     uint32_t k)
 {
-	const struct target_file *file = &target->files[i];
-	/* One exclusive open keeps others from mounting the device meanwhile. A clone that has the
-	 * same device has its own, which the kernel allows to none but the first. */
+	struct target_file *file = &target->files[i];
 	const bool claims = file->is_block_device && bench_is_write(options) && !k &&
 			    !options->allow_mounted_write;
-	int fd = (int)sys_result(open(file->path, open_flags(options) | (claims ? O_EXCL : 0)));
+	int fd = claims ? claim(options, file) :
+			  (int)sys_result(open(file->path, open_flags(options)));
 
-	if (fd == -EBUSY && claims)
-		fd = (int)sys_result(open(file->path, open_flags(options)));
 	if (fd < 0)
 		return target_complain(
 			fd == -EINVAL ? -EOPNOTSUPP : fd, "%s: %s%s", file->path, strerror(-fd),
@@ -415,7 +513,9 @@ static int read_before(const struct target *target)
 		const struct pattern_area *area = &target->areas[i];
 		int64_t n = 1;
 
-		for (uint64_t at = 0; at < area->length_bytes && n > 0; at += (uint64_t)n)
+		/* After a Ctrl-C the job ends when it has begun, with a report. */
+		for (uint64_t at = 0; at < area->length_bytes && n > 0 && !interrupt_seen();
+		     at += (uint64_t)n)
 			n = pread(target_fd(target, i, 0), buffer, bytes,
 				  (off_t)(area->offset_bytes + at));
 		if (n < 0)
@@ -471,7 +571,10 @@ void target_close(struct target *target)
 	for (uint32_t i = 0; target->files && i < target->n_files; i++) {
 		struct target_file *file = &target->files[i];
 
-		if (target->unlinks && target->n_fds && !file->is_block_device)
+		if (file->is_claimed)
+			unclaim(file->device);
+		/* Only what this run has made. */
+		if (target->unlinks && target->n_fds && !file->exists)
 			(void)unlink(file->path);
 		free(file->path);
 	}

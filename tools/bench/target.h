@@ -14,6 +14,8 @@
 #include "tools/bench/bench_options.h"
 #include "tools/bench/pattern.h"
 
+struct stat;
+
 #define TARGET_FDS_MAX   1024
 #define TARGET_FILES_MAX 1024
 
@@ -23,8 +25,9 @@ struct target_file {
 	bool exists;
 	bool is_block_device;
 	uint64_t have_bytes;
+	bool is_claimed;     /* the device is, by this file */
 	uint64_t end_bytes;  /* of the job's area: the file must reach up to here */
-	uint64_t device;     /* st_dev of it, or of its folder */
+	uint64_t device;     /* st_dev of it, or of its folder; of a device st_rdev */
 	uint64_t free_bytes; /* there, for a regular file */
 };
 
@@ -72,11 +75,17 @@ __attribute__((format(printf, 2, 3))) int target_complain(int rc, const char *fo
 int device_check(const struct bench_options *options, const char *path, uint64_t device,
 		 uint64_t *ret_size);
 
+/* Would --output or --write_iolog go into this file? Says so; -EINVAL. In device.c. */
+int device_check_results(const struct bench_options *options, const char *path,
+			 const struct stat *st);
+
 /* Write real data into [from, to) of fd, with progress on a terminal. Returns 0, -ECANCELED
  * (Ctrl-C) or -errno. In layout.c. */
 int layout_fill(int fd, const char *path, uint64_t from, uint64_t to);
 
-/* Bring a file that has been resolved into the state that the job needs. In layout.c. */
-int layout_file(const struct bench_options *options, const struct target_file *file);
+/* Bring a file that has been resolved into the state that the job needs; offset_bytes: where its area
+ * begins. In layout.c. */
+int layout_file(const struct bench_options *options, const struct target_file *file,
+		uint64_t offset_bytes);
 
 #endif

@@ -53,10 +53,15 @@ struct frame {
 	struct axis y;
 };
 
+/* No figure of a run is beyond these. Nearer to the ends of a double, ticks at round numbers are 0 or
+ * infinite, and would be without end. */
+#define LEAST 1e-9
+#define MOST  1e30
+
 /* A point that has no place on a logarithmic axis is left out: a latency of 0. */
 static bool is_drawn(const struct plot_point *point, bool is_log)
 {
-	return isfinite(point->x) && isfinite(point->y) && (!is_log || point->y > 0);
+	return point->x <= MOST && point->y <= MOST && (!is_log || point->y >= LEAST);
 }
 
 struct range {
@@ -74,10 +79,12 @@ static void extend(struct range *range, const struct plot_line *line)
 		if (!is_drawn(point, false))
 			continue;
 		range->n++;
-		range->x_high = fmax(range->x_high, point->x);
+		if (point->x >= LEAST)
+			range->x_high = fmax(range->x_high, point->x);
+		if (point->y < LEAST)
+			continue;
 		range->y_high = fmax(range->y_high, point->y);
-		if (point->y > 0)
-			range->y_low = fmin(range->y_low, point->y);
+		range->y_low = fmin(range->y_low, point->y);
 	}
 }
 
