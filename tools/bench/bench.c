@@ -174,8 +174,10 @@ static void run_sides(struct run *run, const struct target *target)
 		report_head(run->out, sides, 2);
 	if (versus_run(sides, 2, target, (uint32_t)options->rounds, NULL, &versus))
 		run->is_bad = true;
-	for (uint32_t i = 0; i < versus.n_results; i++)
+	for (uint32_t i = 0; i < versus.n_results; i++) {
 		versus.results[i].given = &run->plan->given[0];
+		run->is_stuck = run->is_stuck || versus.results[i].n_missing > 0;
+	}
 	if (options->output_format != BENCH_NORMAL) {
 		const struct report both = {
 			.results = versus.results,
@@ -217,7 +219,8 @@ static int run_versus(struct run *run)
 		target_invalidate(&target);
 	begin_output(run);
 	run_sides(run, &target);
-	target_close(&target);
+	if (!run->is_stuck)
+		target_close(&target);
 	return close_output(run, run->is_bad ? EXIT_FAILED : EXIT_OK, true);
 }
 

@@ -371,6 +371,9 @@ static int check_replay(const struct check *check)
 	if (options->write_iolog && options->numjobs > 1)
 		return refuse(check, "write_iolog",
 			      "--write_iolog is of one job: not with --numjobs");
+	if (options->read_iolog && options->time_based)
+		return refuse(check, "time_based",
+			      "--time_based does not go with --read_iolog: a list is done once");
 	if (options->read_iolog && options->verify)
 		return refuse(check, "verify", "--verify does not go with --read_iolog");
 	if (options->read_iolog && options->rw == BENCH_NOP)

@@ -197,7 +197,8 @@ static void *thread_main(void *arg)
 		if (thread->index)
 			job->loop->thread_close(thread);
 	}
-	free(thread->buffers);
+	if (!thread->leaves_io)
+		free(thread->buffers);
 	atomic_fetch_add(&job->n_ended, 1);
 	wake_monitor(job);
 	return NULL;

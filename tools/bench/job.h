@@ -49,6 +49,7 @@ struct job_thread {
 	/* depth of them, ios_stride bytes apart, in the loop's memory; NULL before and after. */
 	struct job_io *ios; /* under the job's lock, but for its own thread */
 	size_t ios_stride;
+	bool leaves_io; /* the kernel may still write to the buffers: they stay */
 	uint32_t index;
 	uint32_t depth;        /* its slice of iodepth */
 	uint64_t system_calls; /* that a reference loop made */

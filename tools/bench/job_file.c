@@ -208,7 +208,11 @@ static int read_lines(struct place *place, FILE *file)
 	int rc = 0;
 
 	while (!rc && fgets(line, sizeof(line), file)) {
+		const bool is_whole = strchr(line, '\n') || feof(file);
+
 		place->line++;
+		if (!is_whole && strlen(line) < sizeof(line) - 1)
+			return refuse(place, "there is a zero byte in the line");
 		if (strlen(line) == sizeof(line) - 1)
 			return refuse(place, "the line is longer than %d bytes",
 				      LINE_MAX_BYTES - 2);

@@ -357,7 +357,7 @@ void job_done_special(struct job *job, struct job_shard *shard, struct job_io *i
 		stats_count(&shard->ramp_ios[io->direction], 1);
 		if (result > 0)
 			stats_count(&shard->ramp_bytes[io->direction], (uint64_t)result);
-		if (result < 0)
+		if (result != (int64_t)io->bytes)
 			job_bad_io(job, stats, result, io);
 	} else {
 		if (job->is_timed && io->intended_ns && stats->intended)

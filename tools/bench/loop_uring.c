@@ -293,6 +293,8 @@ static void uring_thread_run(struct job_thread *thread)
 		else
 			break;
 	}
+	/* Closing a ring does not wait for what it has. */
+	thread->leaves_io = slots->n_in_kernel > 0;
 }
 
 const struct loop_ops loop_uring = {
