@@ -117,9 +117,9 @@ int main(void)
 {
 	uint64_t n_runs = process_number("IOE_COST_RUNS", 9);
 	const uint64_t n_ios = n_runs > 1 ? 60000 : 2000;
-	double ratios[RUNS_MAX];
-	double bares[RUNS_MAX];
-	double tools[RUNS_MAX];
+	double ratios[RUNS_MAX] = { 0 };
+	double bares[RUNS_MAX] = { 0 };
+	double tools[RUNS_MAX] = { 0 };
 	int fd;
 
 	support_is_program = true;
@@ -133,7 +133,8 @@ int main(void)
 	qsort(bares, n_runs, sizeof(double), compare);
 	qsort(tools, n_runs, sizeof(double), compare);
 	qsort(ratios, n_runs, sizeof(double), compare);
-	printf("a random read: ioe bench %.2f us of CPU, a bare loop %.2f us, ratio %.3f (%.3f to %.3f)\n",
+	printf("a random read: ioe bench %.2f us of CPU, a bare loop %.2f us, ratio %.3f (%.3f to "
+	       "%.3f)\n",
 	       tools[n_runs / 2], bares[n_runs / 2], ratios[n_runs / 2], ratios[0],
 	       ratios[n_runs - 1]);
 	return 0;

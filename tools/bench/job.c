@@ -110,8 +110,8 @@ static void read_back(struct job_thread *thread)
 	}
 }
 
-/* All IO but that of reading back is done. From here on ramp_time does not end any more: the job has
- * ended in it. */
+/* All IO but that of reading back is done. From here on ramp_time does not end any more: the job
+ * has ended in it. */
 static void end_work(struct job *job)
 {
 	pthread_mutex_lock(&job->lock);

@@ -14,8 +14,8 @@
 #include "tools/bench/job.h"
 #include "tools/bench/verify.h"
 
-/* A word of the map: writes begun, lowest generation that may be there, writes and reads of the backlog
- * under way. The first two count from 1 for the first write of this job; 0: never written. */
+/* A word of the map: writes begun, lowest generation that may be there, writes and reads of the
+ * backlog under way. The first two count from 1 for the first write of this job; 0: never written. */
 #define BUSY_BITS   15
 #define COUNT_BITS  16
 #define COUNT_MAX   ((1ull << COUNT_BITS) - 1)
@@ -220,7 +220,8 @@ void job_verify_read_ended(struct job_verify *verify, const struct job_io *io)
 		end_unit(&map->units[first + i], true, true);
 }
 
-/* False: a unit of it is not to be looked at; those before it have been let go again. Under the lock. */
+/* False: a unit of it is not to be looked at; those before it have been let go again. Under the
+ * lock. */
 static bool begin_read(struct job_verify *verify, const struct job_io *io)
 {
 	struct verify_map *map = &verify->maps[io->file];

@@ -469,8 +469,8 @@ static void unclaim(uint64_t device)
 }
 
 /* One exclusive open keeps others from mounting the device meanwhile. A clone that has the same
- * device would have its own, which the kernel allows to none but the first. -EBUSY: it is mounted, or
- * in use, since it was looked at. */
+ * device would have its own, which the kernel allows to none but the first. -EBUSY: it is mounted,
+ * or in use, since it was looked at. */
 static int claim(const struct bench_options *options, struct target_file *file)
 {
 	int fd;

@@ -83,8 +83,8 @@ int device_check_results(const struct bench_options *options, const char *path,
  * (Ctrl-C) or -errno. In layout.c. */
 int layout_fill(int fd, const char *path, uint64_t from, uint64_t to);
 
-/* Bring a file that has been resolved into the state that the job needs; offset_bytes: where its area
- * begins. In layout.c. */
+/* Bring a file that has been resolved into the state that the job needs; offset_bytes: where its
+ * area begins. In layout.c. */
 int layout_file(const struct bench_options *options, const struct target_file *file,
 		uint64_t offset_bytes);
 

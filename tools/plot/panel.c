@@ -53,8 +53,8 @@ struct frame {
 	struct axis y;
 };
 
-/* No figure of a run is beyond these. Nearer to the ends of a double, ticks at round numbers are 0 or
- * infinite, and would be without end. */
+/* No figure of a run is beyond these. Nearer to the ends of a double, ticks at round numbers are 0
+ * or infinite, and would be without end. */
 #define LEAST 1e-9
 #define MOST  1e30
 
