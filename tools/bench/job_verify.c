@@ -15,7 +15,8 @@
 #include "tools/bench/verify.h"
 
 /* A word of the map: writes begun, lowest generation that may be there, writes and reads of the
- * backlog under way. The first two count from 1 for the first write of this job; 0: never written. */
+ * backlog under way. The first two count from 1 for the first write of this job; 0: never
+ * written. */
 #define BUSY_BITS   15
 #define COUNT_BITS  16
 #define COUNT_MAX   ((1ull << COUNT_BITS) - 1)

@@ -15,8 +15,8 @@
  *      does not move it.
  * V5 a read of the backlog does not begin while a write of the unit is under way: low is what
  *      will be there afterwards (V1), and the read may still see what was there before. That write
- *      comes into the backlog itself; the other units of a read that was dropped may not, so all is read
- *      back in the end then.
+ *      comes into the backlog itself; the other units of a read that was dropped may not, so all
+ *      is read back in the end then.
  * A job that only reads checks what it reads, against what the options say: any generation from
  * verify_generation on.
  * Invariants: only units that were written, and of which it is known what they are, are read back.
