@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * test_flow.c - PITFALLS P15 P16 P18 P20 P22 P23 P25 P30: what is in flight, who waits for whom. */
+#include "tests/lib/bad_file.h"
+#include "tests/lib/disk.h"
 #include "tests/lib/random.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/seam.h"
@@ -219,76 +221,85 @@ BACKEND_TEST(faults, p18_slow_callbacks_do_not_stall_the_kernel)
 
 /* ---- P20 --------------------------------------------------------------------------------- */
 
-enum { STEADY_DEPTH = 16, STEADY_BLOCKS = 4096 };
+enum { STEADY_DEPTH = 16, STEADY_READS = 2000, STEADY_PLACES = 128, STEADY_SECTOR = 512 };
 
 struct steady {
 	struct random random;
 	int stop;
 };
 
+/* No two places are neighbours: the block layer would make one of them. */
 static void read_the_next(struct job *job)
 {
 	struct steady *steady = job->data;
 
 	if (__atomic_load_n(&steady->stop, __ATOMIC_RELAXED) != 0)
 		return;
-	job->event.offset = random_below(&steady->random, STEADY_BLOCKS) * 4096;
+	job->event.offset = random_below(&steady->random, STEADY_PLACES) * 2 * STEADY_SECTOR;
 	(void)!rig_submit_ret(job->rig, job);
 }
 
-static double measure_average(struct rig *rig, uint64_t duration_ns)
+/* The device has all of the depth and answers nothing: nothing of this changes any more, once the
+ * driver has gone to sleep. */
+static struct ioe_stats stats_of_a_full_device(struct rig *rig, const struct bad_file *file)
 {
-	const struct timespec time = { 0, (long)duration_ns };
-	const struct ioe_stats before = rig_stats(rig);
-	struct ioe_stats after;
+	struct ioe_stats stats, again;
 
-	nanosleep(&time, NULL);
-	after = rig_stats(rig);
-	return (double)(after.in_flight_ns - before.in_flight_ns) /
-	       (double)(after.elapsed_ns - before.elapsed_ns);
+	rig_wait_held(rig, file, STEADY_DEPTH);
+	do {
+		stats = rig_stats(rig);
+		again = rig_stats(rig);
+	} while (stats.in_flight != STEADY_DEPTH || stats.elapsed_ns != again.elapsed_ns ||
+		 stats.in_flight_ns != again.in_flight_ns);
+	return stats;
 }
 
-/* Twice the depth is offered all the time: the kernel must have the depth of it. */
-static void measure_steady(struct rig *rig)
+/* A loop device that answers one read at a time, and only while it has the whole depth of them:
+ * whoever lets the depth fall before he fills it again waits for ever. So at no time is less than
+ * depth - 1 in flight, however busy the machine is. */
+BACKEND_TEST(faults, p20_depth_is_used_at_steady_load)
 {
-	const int fd = rig_keep_fd(rig, place_file(PLACE_DISK_DIRECT, 0, 0, 0));
 	struct ioe_config config = rig_config(rig);
 	struct job *jobs = rig_jobs(rig, 2 * STEADY_DEPTH);
 	struct steady steady[2 * STEADY_DEPTH];
-	double average = 0;
+	struct ioe_stats before, after;
+	struct bad_file file;
+	double average;
+	int backing, fd;
 
-	check_sys(posix_fallocate(fd, 0, STEADY_BLOCKS * 4096) == 0 ? 0 : -1);
-	file_fill(fd, 0, STEADY_BLOCKS * 4096, RIG_SEED);
-	file_make_cold(fd);
+	bad_file_open(&file, BAD_FILE_BLOCKS_MAX, BAD_FILE_WHOLE);
+	/* O_DIRECT: else the device would have one request of its queue under way at a time. */
+	backing = rig_keep_fd(rig, file_reopen(file.fd, O_RDWR | O_DIRECT));
+	fd = rig_keep_fd(rig, disk_over(backing, STEADY_SECTOR, O_DIRECT));
+	bad_file_hold(&file, BAD_FILE_EVERY, UINT64_MAX);
+	config.threading = IOE_THREADING_INLINE;
 	config.depth_max = STEADY_DEPTH;
 	rig_open(rig, &config);
+	/* Twice the depth is offered all the time. */
 	for (uint32_t i = 0; i < 2 * STEADY_DEPTH; i++) {
 		steady[i] = (struct steady){ random_open(i), 0 };
-		ioe_prep_read(&jobs[i].event, fd, rig_buffer(rig, 4096), 4096, i * 4096);
+		ioe_prep_read(&jobs[i].event, fd, rig_buffer(rig, STEADY_SECTOR), STEADY_SECTOR,
+			      (uint64_t)i * 2 * STEADY_SECTOR);
 		jobs[i].event.flags = IOE_EVENT_NO_MERGE;
 		jobs[i].then = read_the_next;
 		jobs[i].data = &steady[i];
 		rig_submit(rig, &jobs[i]);
 	}
-	rig_wait_count(rig, 500);
-	/* The machine may be busy with others: the best of ten counts. */
-	for (uint32_t i = 0; i < 10 && average < 0.9 * STEADY_DEPTH; i++) {
-		const double now = measure_average(rig, 300000000);
-
-		average = now > average ? now : average;
-	}
+	before = stats_of_a_full_device(rig, &file);
+	bad_file_pass(&file, STEADY_READS, STEADY_DEPTH);
+	rig_wait_count(rig, STEADY_READS);
+	after = stats_of_a_full_device(rig, &file);
+	average = (double)(after.in_flight_ns - before.in_flight_ns) /
+		  (double)(after.elapsed_ns - before.elapsed_ns);
 	for (uint32_t i = 0; i < 2 * STEADY_DEPTH; i++)
 		__atomic_store_n(&steady[i].stop, 1, __ATOMIC_RELAXED);
+	bad_file_release(&file);
 	check_eq(ioe_engine_drain(rig->engine), 0);
 	check_eq(rig_stats(rig).errors, 0);
-	cr_assert(average >= 0.9 * STEADY_DEPTH, "%.2f of %u in flight on average", average,
+	cr_assert(average >= STEADY_DEPTH - 1, "%.2f of %u in flight on average", average,
 		  (unsigned)STEADY_DEPTH);
-}
-
-BACKEND_TEST(faults, p20_depth_is_used_at_steady_load)
-{
-	rig->row.threading = IOE_THREADING_INLINE;
-	measure_steady(rig);
+	rig_close(rig, IOE_CLOSE_DRAIN);
+	bad_file_close(&file);
 }
 
 /* ---- P22 --------------------------------------------------------------------------------- */

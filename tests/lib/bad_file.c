@@ -30,6 +30,9 @@ enum {
 	LOOK_MS = 100,
 };
 
+/* What the test says to the server, which says it back when it is done. */
+enum { WORD_RELEASE, WORD_PASS };
+
 #define PF_EXITING 0x4u /* include/linux/sched.h; the flags in /proc/PID/stat */
 #define ONCE       0x10000
 
@@ -39,7 +42,9 @@ struct bad_file_shared {
 	uint32_t clock;
 	uint32_t n_logged;
 	uint32_t n_held;
-	uint32_t hold_block; /* UINT32_MAX: none */
+	uint32_t n_pass;       /* so many of what is held may be answered yet ... */
+	uint32_t pass_waiting; /* ... each when so many wait */
+	uint32_t hold_block;   /* UINT32_MAX: none */
 	uint64_t hold_size_max;
 	uint32_t hold_syncs;
 	uint32_t answer_ns;                 /* how long each answer takes */
@@ -174,6 +179,27 @@ static bool is_held(const struct bad_file_entry *entry)
 	       entry->offset < at + BAD_FILE_BLOCK && at < entry->offset + entry->size;
 }
 
+static void answer_oldest(void)
+{
+	const struct held held = server.held[0];
+	const uint32_t n = server.shared->n_held - 1;
+
+	memmove(&server.held[0], &server.held[1], n * sizeof(held));
+	store(&server.shared->n_held, n);
+	answer(held.req, held.index, held.data);
+	free(held.data);
+}
+
+static void pass_held(void)
+{
+	struct bad_file_shared *shared = server.shared;
+
+	while (shared->n_pass > 0 && shared->n_held >= shared->pass_waiting) {
+		shared->n_pass--;
+		answer_oldest();
+	}
+}
+
 /* data: of a write, else NULL. */
 static void come(fuse_req_t req, enum bad_file_op op, uint64_t offset, uint64_t size,
 		 const uint8_t *data)
@@ -197,29 +223,24 @@ static void come(fuse_req_t req, enum bad_file_op op, uint64_t offset, uint64_t 
 	}
 	fuse_req_interrupt_func(req, on_interrupt, NULL);
 	store(&shared->n_held, shared->n_held + 1);
+	pass_held();
 }
 
 static void answer_held(void)
 {
-	const uint32_t n = server.shared->n_held;
-
 	server.interrupted = false;
-	store(&server.shared->n_held, 0);
-	for (uint32_t i = 0; i < n; i++) {
-		struct held *held = &server.held[i];
-
-		answer(held->req, held->index, held->data);
-		free(held->data);
-		*held = (struct held){ .data = NULL };
-	}
+	while (server.shared->n_held > 0)
+		answer_oldest();
 }
 
-/* Whether the kernel may make one request of direct IO asynchronously. If so, it makes -EIO of a
+/* The kernel is to ask for as much at once as can be held; by itself it asks for 12.
+ * And whether it may make one request of direct IO asynchronously. If so, it makes -EIO of a
  * short write (fuse_get_res_by_io(), fs/fuse/file.c). If not, io_uring goes on with a short read
  * where it began, because nobody has moved the position (fuse_direct_IO(); seen on 6.18). */
 static void on_init(void *user, struct fuse_conn_info *connection)
 {
 	(void)user;
+	connection->max_background = HELD_MAX;
 	if (server.shared->mode == BAD_FILE_SHORT_WRITES)
 		connection->want &= ~(unsigned)FUSE_CAP_ASYNC_DIO;
 }
@@ -306,7 +327,10 @@ static void serve(struct fuse_session *session, int control)
 		if (fds[1].revents != 0) {
 			if (read(control, &word, 1) != 1)
 				return;
-			answer_held();
+			if (word == WORD_PASS)
+				pass_held();
+			else
+				answer_held();
 			if (write(control, &word, 1) != 1)
 				return;
 		}
@@ -409,14 +433,24 @@ void bad_file_hold_syncs(struct bad_file *file)
 	store(&file->shared->hold_syncs, 1);
 }
 
-void bad_file_release(struct bad_file *file)
+static void tell(struct bad_file *file, char word)
 {
-	char word = 0;
-
-	store(&file->shared->hold_syncs, 0);
-	store(&file->shared->hold_block, UINT32_MAX);
 	must(write(file->control, &word, 1) == 1 && read(file->control, &word, 1) == 1,
 	     "the server of the file system is gone");
+}
+
+void bad_file_release(struct bad_file *file)
+{
+	store(&file->shared->hold_syncs, 0);
+	store(&file->shared->hold_block, UINT32_MAX);
+	tell(file, WORD_RELEASE);
+}
+
+void bad_file_pass(struct bad_file *file, uint32_t n, uint32_t n_waiting)
+{
+	store(&file->shared->pass_waiting, n_waiting);
+	store(&file->shared->n_pass, n);
+	tell(file, WORD_PASS);
 }
 
 /* The mount of fusectl is in no directory either. */

@@ -69,13 +69,15 @@ void bad_file_fail_once(struct bad_file *file, uint32_t block, int error);
 /* From now on each answer takes so long, less than a second; one comes after the other. */
 void bad_file_slow(struct bad_file *file, uint32_t answer_ns);
 void bad_file_mend(struct bad_file *file);
-/* Transfers of at most size_max bytes that touch the block, or BAD_FILE_EVERY one, are
- * not answered until the release,
- * which may be called by another thread. */
+/* Transfers of at most size_max bytes that touch the block, or BAD_FILE_EVERY one, are not answered
+ * until the release, which may be called by another thread. */
 void bad_file_hold(struct bad_file *file, uint32_t block, uint64_t size_max);
 /* The same for syncs. */
 void bad_file_hold_syncs(struct bad_file *file);
 void bad_file_release(struct bad_file *file);
+/* Answer n of what is held, now or later: always the one that came first, and only while n_waiting
+ * are held, itself included. Once, or when these n have been answered. */
+void bad_file_pass(struct bad_file *file, uint32_t n, uint32_t n_waiting);
 
 /* The file system goes away, with all that it has been asked and not answered: from now on the
  * kernel fails everything. Any thread. Skips the test where there is no fusectl. */
