@@ -23,6 +23,16 @@ struct part {
 	int64_t now_ns; /* read for those that are timed, or 0 */
 };
 
+/* The first of n turns, if any of these events takes its driver by turn. Only then: all threads
+ * write to the same word. */
+static uint32_t take_turns(struct ioe_engine *engine, struct ioe_event *const events[], uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (events[i]->op == IOE_OP_NOP)
+			return __atomic_fetch_add(&engine->nop_turn, n, __ATOMIC_RELAXED);
+	return 0;
+}
+
 /* By fd, so that order, merging and barriers of one fd stay on one driver; turn is for events
  * without fd. */
 static uint32_t route(const struct ioe_engine *engine, const struct ioe_event *event, uint32_t turn)
@@ -141,7 +151,7 @@ static int reserve_all(struct ioe_engine *engine, struct part *parts, enum ioe__
 static int64_t submit_to_several(struct ioe_engine *engine, struct ioe_event *const events[],
 				 uint32_t n, enum ioe__reserve how)
 {
-	const uint32_t turn = __atomic_fetch_add(&engine->nop_turn, n, __ATOMIC_RELAXED);
+	const uint32_t turn = take_turns(engine, events, n);
 	struct part parts[IOE__DRIVERS_MAX] = { { 0 } };
 	const uint32_t n_drivers = engine->n_drivers;
 	int64_t ret = -EAGAIN;
@@ -188,7 +198,7 @@ static int64_t submit_some(struct ioe_engine *engine, struct ioe_event *const ev
 			return k;
 	}
 	/* Not by turn of a nop that waits: any driver will do. */
-	d = route(engine, events[0], __atomic_fetch_add(&engine->nop_turn, 1, __ATOMIC_RELAXED));
+	d = route(engine, events[0], take_turns(engine, events, 1));
 	return submit_to_one(engine->drivers[d], events, 1, how);
 }
 
