@@ -94,6 +94,19 @@ DRIVER_TEST(drivers, malformed_event_in_a_batch_for_several_stops_it_there)
 		check_eq(pattern_differs(jobs[i].event.buffer, 1000, 0, i), -1);
 }
 
+/* Where callbacks run on the drivers it is to be seen: each of four has every fourth event. */
+static void check_turns(const struct rig *rig, const struct job *jobs, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		check_eq(jobs[i].calls, 1);
+		if (rig->row.threading != IOE_THREADING_INLINE)
+			continue;
+		check_eq(jobs[i].tid, jobs[i % 4].tid);
+		for (uint32_t before = 0; before < i && i < 4; before++)
+			check_op(jobs[i].tid, !=, jobs[before].tid);
+	}
+}
+
 DRIVER_TEST(drivers, nops_go_round_all_of_them)
 {
 	enum { N = 400 };
@@ -108,8 +121,21 @@ DRIVER_TEST(drivers, nops_go_round_all_of_them)
 	for (uint32_t i = 0; i < N; i++)
 		rig_submit(rig, &jobs[i]);
 	rig_wait_all(rig);
-	for (uint32_t i = 0; i < N; i++)
-		check_eq(jobs[i].calls, 1);
+	check_turns(rig, jobs, N);
+}
+
+DRIVER_TEST(drivers, nops_of_a_batch_go_round_all_of_them)
+{
+	enum { N = 40 };
+	struct ioe_config config = rig_config(rig);
+	struct job *jobs = rig_jobs(rig, N);
+
+	config.n_drivers = 4;
+	rig_open(rig, &config);
+	rig_prep_nops(jobs, N);
+	check_eq(rig_batch(rig, jobs, N, false), N);
+	rig_wait_all(rig);
+	check_turns(rig, jobs, N);
 }
 
 static struct ioe_config shared_config(const struct rig *rig, struct ioe_workers *workers)
