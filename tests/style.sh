@@ -41,7 +41,7 @@ scripts=()
 for file in "${tree[@]}"; do
 	head -c 64 "$file" | head -n 1 | grep -q '^#!.*sh$' && scripts+=("$file")
 done
-shellcheck "${scripts[@]}" || fail shellcheck
+shellcheck -x "${scripts[@]}" || fail shellcheck
 # A folder that the Makefile does not know of would go unseen.
 for file in "${tree[@]}"; do
 	case $file in *.[ch]) printf '%s\n' "${file#./}" ;; esac

@@ -4,45 +4,18 @@
 # text in the same order, read by a script that reads fio's; the same keys of JSON with the same types.
 # Usage: tests/load/bench_output.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 set -u
-
-here=$(realpath "$(dirname "$0")")
-ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
-if [[ ! -x $ioe ]]; then
-	echo "bench_output: no command at $ioe"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-fi
-ioe=$(realpath "$ioe")
-for tool in fio jq; do
-	if ! command -v "$tool" >/dev/null; then
-		echo "no $tool to compare with"
-		exit 77
-	fi
-done
-passed=0 failed=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-
-ok()
-{
-	passed=$((passed + 1))
-}
-
-bad()
-{
-	failed=$((failed + 1))
-	echo "FAILED: $*"
-	head -n 20 why
-}
+# shellcheck source=tests/lib/tool_test.sh
+. "$(dirname "$0")/../lib/tool_test.sh"
+needs fio 'to compare with'
+needs jq 'to read JSON with'
 
 # both FORMAT ARGS...: the same job through both, into fio.FORMAT and ioe.FORMAT
 both()
 {
 	local format=$1
 	shift
-	timeout 60 fio --output-format="$format" --output=fio."$format" "$@" >why 2>&1 </dev/null &&
-		timeout 60 "$ioe" bench --output-format="$format" "$@" >ioe."$format" 2>why </dev/null
+	timeout 60 fio --output-format="$format" --output=fio."$format" "$@" >err 2>&1 </dev/null &&
+		timeout 60 "$ioe" bench --output-format="$format" "$@" >ioe."$format" 2>err </dev/null
 }
 
 # ---- Text ---------------------------------------------------------------------------------------
@@ -50,15 +23,15 @@ both()
 # slat is of engines that submit and complete in two steps; of ours the moment between is not seen.
 lines_of() # FILE OURS
 {
-	awk -v ours="$2" -f "$here/fio_text.awk" "$1" | grep -v '^slat '
+	awk -v ours="$2" -f "$root/tests/load/fio_text.awk" "$1" | grep -v '^slat '
 }
 
 text()
 {
 	local name="text: $1"
 	shift
-	if both normal "$@" && lines_of fio.normal 0 >fio.lines 2>why && [[ -s fio.lines ]] &&
-		lines_of ioe.normal 1 >ioe.lines 2>why && diff fio.lines ioe.lines >why; then
+	if both normal "$@" && lines_of fio.normal 0 >fio.lines 2>err && [[ -s fio.lines ]] &&
+		lines_of ioe.normal 1 >ioe.lines 2>err && diff fio.lines ioe.lines >err; then
 		ok
 	else
 		bad "$name"
@@ -101,8 +74,8 @@ json()
 	local name="$1: $2" format=$1
 	shift 2
 	if both "$format" "$@" && [[ $(jq -r "$paths" fio."$format" | wc -l) -gt 100 ]] &&
-		[[ $(kinds_of fio."$format" | wc -l) -gt 30 ]] && missing jq -r "$paths" >why && [[ ! -s why ]] &&
-		missing kinds_of >why && [[ ! -s why ]]; then
+		[[ $(kinds_of fio."$format" | wc -l) -gt 30 ]] && missing jq -r "$paths" >err && [[ ! -s err ]] &&
+		missing kinds_of >err && [[ ! -s err ]]; then
 		ok
 	else
 		bad "$name"
@@ -173,13 +146,13 @@ json json+ 'bins' "${job[@]}" --rw=randrw --bs=4k --fsync=4 --ioengine=psync
 # ours ARGS...: run ours alone, its JSON in ours.json
 ours()
 {
-	timeout 60 "$ioe" bench --output-format=json+ "$@" >ours.json 2>why </dev/null
+	timeout 60 "$ioe" bench --output-format=json+ "$@" >ours.json 2>err </dev/null
 }
 
 # holds NAME FILTER: true of the whole document
 holds()
 {
-	if jq -e "$2" ours.json >why 2>&1; then
+	if jq -e "$2" ours.json >err 2>&1; then
 		ok
 	else
 		bad "$1"
@@ -242,9 +215,9 @@ totals_of() # FILE: IOs of each report in it
 }
 
 timeout 60 "$ioe" bench "${job[@]}" --runtime=1100ms --time_based --rw=randread --bs=4k --ioengine=psync \
-	--status-interval=400ms >status 2>why </dev/null
-if [[ $? -eq 0 && $(totals_of status | wc -l) -ge 3 ]] && totals_of status | sort -nc 2>why &&
-	[[ $(totals_of status | head -1) -gt 0 ]] && lines_of status 1 >lines 2>why &&
+	--status-interval=400ms >status 2>err </dev/null
+if [[ $? -eq 0 && $(totals_of status | wc -l) -ge 3 ]] && totals_of status | sort -nc 2>err &&
+	[[ $(totals_of status | head -1) -gt 0 ]] && lines_of status 1 >lines 2>err &&
 	[[ $(grep -c '^group 0' lines) -eq $(totals_of status | wc -l) ]]; then
 	ok
 else
@@ -252,7 +225,7 @@ else
 fi
 
 "$ioe" bench "${job[@]}" --runtime=20 --time_based --rw=randread --bs=4k --ioengine=psync \
-	--output-format=json >ours.json 2>why </dev/null &
+	--output-format=json >ours.json 2>err </dev/null &
 pid=$!
 # Until it runs, the signal would end it: then it has no handler yet.
 for ((i = 0; i < 100; i++)); do
@@ -266,11 +239,10 @@ for ((i = 0; i < 100; i++)); do
 done
 kill -INT "$pid"
 if wait "$pid" && jq -se 'length == 2 and (map(.jobs[0].read.total_ios) | .[0] <= .[1] and .[1] > 0) and
-	.[1].jobs[0].ioe.interrupted' ours.json >why 2>&1; then
+	.[1].jobs[0].ioe.interrupted' ours.json >err 2>&1; then
 	ok
 else
 	bad 'SIGUSR1 prints what there is so far, Ctrl-C the end'
 fi
 
-printf '%d passed, %d failed, 0 skipped\n' "$passed" "$failed"
-[[ $failed -eq 0 ]]
+report

@@ -4,45 +4,10 @@
 # 100 ms, or after one of two times; and what fio says of it.
 # Usage: tests/load/latency.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 set -u
+# shellcheck source=tests/lib/tool_test.sh
+. "$(dirname "$0")/../lib/tool_test.sh"
 
-ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
-slow_file=${IOE_TEST_DIR:-build/test}/tools/slow_file
-for program in "$ioe" "$slow_file"; do
-	if [[ ! -x $program ]]; then
-		echo "latency: no program at $program"
-		echo "0 passed, 1 failed, 0 skipped"
-		exit 1
-	fi
-done
-if ! command -v jq >/dev/null; then
-	echo "no jq to read JSON with"
-	exit 77
-fi
-ioe=$(realpath "$ioe") slow_file=$(realpath "$slow_file")
-passed=0 failed=0 skipped=0 server=
-dir=$(mktemp -d)
-unmount()
-{
-	[[ -n $server ]] && kill "$server" && wait "$server"
-	server=
-}
-trap 'unmount; rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-mkdir mount
-
-# mounted ARGS...: a file of 4 MiB that answers so
-mounted()
-{
-	unmount
-	"$slow_file" mount 4194304 "$@" 2>err &
-	server=$!
-	for ((i = 0; i < 100; i++)); do
-		[[ -e mount/file ]] && return 0
-		kill -0 "$server" 2>/dev/null || break
-		sleep 0.05
-	done
-	return 1
-}
+needs jq 'to read JSON with'
 
 job=(--name=known --filename=mount/file --size=4m --rw=randread --bs=4k --direct=1 --norandommap
 	--output-format=json)
@@ -57,14 +22,7 @@ holds()
 # told NAME FILE FILTER
 told()
 {
-	if holds "$2" "$3"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $1"
-		jq -c '.jobs[0].read.clat_ns' "$2"
-		head -n 5 err
-	fi
+	if holds "$2" "$3"; then ok; else bad "$1: $(jq -c '.jobs[0].read.clat_ns' "$2")"; fi
 }
 
 # Half a bucket below it may be told, but no more; what the machine adds is noise, 1 ms of the median.
@@ -76,7 +34,7 @@ near() # PERCENTILE US
 
 with_fio=
 command -v fio >/dev/null && with_fio=1
-[[ -n $with_fio ]] || { skipped=$((skipped + 1)); echo "[SKIP] tools: known latencies by fio: no fio"; }
+[[ -n $with_fio ]] || skip 'known latencies by fio: no fio'
 
 # measure NAME IOS DEPTH FILTER: by every engine, and by fio. A machine that is busy with something else
 # adds more than that, so each may try three times: what is wrong is so each time.
@@ -91,8 +49,7 @@ measure()
 			timeout 60 "$ioe" bench "${job[@]}" "${options[@]}" --ioengine=$engine --number_ios="$2" \
 				>ioe.json 2>err </dev/null
 			if grep -qE 'not implemented|not permitted|Permission' err; then
-				skipped=$((skipped + 1))
-				echo "[SKIP] tools: known latency on $engine: $(head -n 1 err)"
+				skip "known latency on $engine: $(head -n 1 err)"
 				continue 2
 			fi
 			holds ioe.json "$filter" && break
@@ -110,32 +67,30 @@ measure()
 	# The same, within a bucket and the noise.
 	if jq -es 'map(.jobs[0].read.clat_ns.percentile["50.000000"]) |
 		(.[0] - .[1] | fabs) <= .[1] / 64 + 1000000' raw.json fio.json >why 2>&1; then
-		passed=$((passed + 1))
+		ok
 	else
-		failed=$((failed + 1))
-		echo "FAILED: $1: raw-io_uring and fio agree: $(cat why)"
+		bad "$1: raw-io_uring and fio agree: $(cat why)"
 	fi
 }
 
-again()
+# answers LATENCY...: the file does after that
+answers()
 {
-	mounted "$@" && return
-	failed=$((failed + 1))
-	echo "FAILED: a file that answers after $*: $(head -n 1 err)"
+	slow_file_begin 4194304 "$@" && return
+	bad "a file that answers after $*"
 	return 1
 }
 
-if ! mounted 1000; then
+if ! slow_file_begin 4194304 1000; then
 	echo "no FUSE here: $(head -n 1 err)"
 	exit 77
 fi
 measure '1 ms' 400 4 "$(near 50.000000 1000)"
-again 10000 && measure '10 ms' 200 8 "$(near 50.000000 10000)"
-again 100000 && measure '100 ms' 32 8 "$(near 50.000000 100000)"
+answers 10000 && measure '10 ms' 200 8 "$(near 50.000000 10000)"
+answers 100000 && measure '100 ms' 32 8 "$(near 50.000000 100000)"
 # One in ten takes 50 ms: where the shares meet, the percentiles change.
-again 2000 50000 10 && measure '2 ms or 50 ms' 400 8 \
+answers 2000 50000 10 && measure '2 ms or 50 ms' 400 8 \
 	"$(near 50.000000 2000) and \$p[\"80.000000\"] < 10000 and $(near 95.000000 50000) and
 		.mean >= 6800 * $floor and .mean < 6800 * 1.1 + 1000"
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[[ $failed -eq 0 ]]
+report

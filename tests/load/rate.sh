@@ -5,41 +5,18 @@
 # Usage: tests/load/rate.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 # shellcheck disable=SC2016 # jq's programs
 set -u
+# shellcheck source=tests/lib/tool_test.sh
+. "$(dirname "$0")/../lib/tool_test.sh"
 
-ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
-slow_file=${IOE_TEST_DIR:-build/test}/tools/slow_file
-for program in "$ioe" "$slow_file"; do
-	if [[ ! -x $program ]]; then
-		echo "rate: no program at $program"
-		echo "0 passed, 1 failed, 0 skipped"
-		exit 1
-	fi
-done
-ioe=$(realpath "$ioe") slow_file=$(realpath "$slow_file")
-passed=0 failed=0 skipped=0 server=
-dir=$(mktemp -d)
-cleanup()
+# Rates are kept on a file in memory: what else the disk has to do may take longer than they allow.
+memory=$(mktemp -d -p /dev/shm 2>/dev/null) || memory=$dir
+undo()
 {
-	[[ -n $server ]] && kill "$server" && wait "$server"
-	rm -rf "$dir"
-}
-trap cleanup EXIT
-cd "$dir" || exit 1
-
-ok()
-{
-	passed=$((passed + 1))
+	[[ $memory == "$dir" ]] || rm -rf "$memory"
 }
 
-bad()
-{
-	failed=$((failed + 1))
-	echo "FAILED: $*"
-	sed 's/^/    stderr: /' err | head -5
-}
-
-# run ARGS...: a job, its result in out as JSON
-run()
+# result ARGS...: of a job, in out as JSON
+result()
 {
 	timeout 60 "$ioe" bench --eta=never --output-format=json "$@" >out 2>err </dev/null
 }
@@ -57,7 +34,7 @@ timed()
 	local name=$1 condition=$2 i
 	shift 2
 	for ((i = 0; i < 3; i++)); do
-		run "$@"
+		result "$@"
 		if holds "$condition"; then
 			ok
 			return
@@ -66,12 +43,11 @@ timed()
 	bad "$name: $(jq -c '.jobs[0] | [.job_runtime, .read.iops, .write.iops, .read.total_ios, .write.total_ios, .ioe.intended_lat_ns.read.percentile, .read.clat_ns.percentile]' out)"
 }
 
-touch out err
 engines=(io_uring libaio threads raw-io_uring raw-libaio psync)
 
 # ---- Rates --------------------------------------------------------------------------------------
 
-job=(--filename=f --size=4m --bs=4k --time_based --runtime=1)
+job=(--filename="$memory/f" --size=4m --bs=4k --time_based --runtime=1)
 for engine in "${engines[@]}"; do
 	timed "$engine: 300 a second, without burning CPU" \
 		'.read.iops > 295 and .read.iops < 304 and .usr_cpu + .sys_cpu < 30' \
@@ -92,19 +68,19 @@ timed 'a rate of writes does not hold reads' '.read.total_ios > 1000' \
 
 # ---- At least -----------------------------------------------------------------------------------
 
-job=(--filename=f --size=4m --bs=4k --time_based --ioengine=psync --rw=randrw --rate_iops=200
+job=(--filename="$memory/f" --size=4m --bs=4k --time_based --ioengine=psync --rw=randrw --rate_iops=200
 	--rate_cycle=300)
 timed 'enough' '.error == 0 and .job_runtime > 2900' \
 	"${job[@]}" --runtime=3 --rate_iops_min=150 --rate_min=600k
 # From two seconds on.
-if ! run "${job[@]}" --runtime=8 --rate_iops_min=,190 --thinktime=20ms &&
+if ! result "${job[@]}" --runtime=8 --rate_iops_min=,190 --thinktime=20ms &&
 	grep -qE 'rate_iops_min=190 of writes not met, only [0-9.]+$' err; then
 	ok
 else
 	bad 'too few IOs'
 fi
 if holds '.error == 5 and .job_runtime > 2000 and .job_runtime < 5000'; then ok; else bad 'ends at once'; fi
-if ! run "${job[@]}" --runtime=8 --rate_min=780k --thinktime=20ms &&
+if ! result "${job[@]}" --runtime=8 --rate_min=780k --thinktime=20ms &&
 	grep -qE 'rate_min=798720 of (reads|writes) not met, only [0-9.]+KiB/s$' err; then
 	ok
 else
@@ -113,7 +89,7 @@ fi
 
 # ---- Time to think ------------------------------------------------------------------------------
 
-job=(--filename=f --size=4m --bs=4k --rw=randread --iodepth=4)
+job=(--filename="$memory/f" --size=4m --bs=4k --rw=randread --iodepth=4)
 for engine in "${engines[@]}"; do
 	[[ $engine = psync ]] && job=("${job[@]:0:4}")
 	timed "$engine: 10 ms after each, without burning CPU" \
@@ -123,13 +99,13 @@ for engine in "${engines[@]}"; do
 	timed "$engine: 50 ms after every 25" '.read.total_ios == 100 and .job_runtime >= 150 and .job_runtime < 250' \
 		"${job[@]}" --ioengine="$engine" --number_ios=100 --thinktime=50ms --thinktime_blocks=25
 done
-job=(--filename=f --size=4m --bs=4k --rw=randread --ioengine=psync --number_ios=20 --thinktime=10ms)
+job=(--filename="$memory/f" --size=4m --bs=4k --rw=randread --ioengine=psync --number_ios=20 --thinktime=10ms)
 timed 'counted when issued' '.job_runtime >= 190 and .job_runtime < 320' \
 	"${job[@]}" --thinktime_blocks_type=issue
 timed 'eight of ten ms use the CPU' '(.usr_cpu + .sys_cpu) * .job_runtime > 60 * 100' \
 	"${job[@]}" --thinktime_spin=8ms
 # 20 at 1000 a second, and five pauses of 30 ms.
-job=(--filename=f --size=4m --bs=4k --rw=randread --ioengine=psync --number_ios=120 --thinktime=30ms
+job=(--filename="$memory/f" --size=4m --bs=4k --rw=randread --ioengine=psync --number_ios=120 --thinktime=30ms
 	--thinktime_blocks=20 --rate_iops=1000)
 timed 'a pause is caught up' '.job_runtime >= 148 and .job_runtime < 255' \
 	"${job[@]}"
@@ -138,14 +114,7 @@ timed 'or moves all that follows' '.job_runtime >= 265 and .job_runtime < 380' \
 
 # ---- A file that does not answer for 200 ms in every second -------------------------------------
 
-mkdir mount
-"$slow_file" mount 16777216 100 stall 200 1000 2>/dev/null &
-server=$!
-for ((i = 0; i < 100; i++)); do
-	[[ -e mount/file ]] && break
-	sleep 0.05
-done
-if [[ -e mount/file ]]; then
+if slow_file_begin 16777216 100 stall 200 1000; then
 	# Of 200 IOs in a second 40 come while it stalls, evenly, and wait for the rest of the 200 ms:
 	# a share of 0.2 * (1 - t / 200 ms) waits for longer than t. So p99 is at 190 ms, p95 at 150 and
 	# p90 at 100, and somewhat above, since those that have waited are then done one by one. The
@@ -170,9 +139,7 @@ if [[ -e mount/file ]]; then
 		bad "text: $(grep intended out)"
 	fi
 else
-	skipped=1
-	echo "[SKIP] tools: a file that stalls: no FUSE here"
+	skip 'a file that stalls: no FUSE here'
 fi
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[[ $failed -eq 0 ]]
+report

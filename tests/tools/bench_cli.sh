@@ -4,64 +4,15 @@
 # every engine, JSON, --versus, suite --quick; and that what is refused or fails leaves files alone.
 # Usage: tests/tools/bench_cli.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 set -u
+# shellcheck source=tests/lib/tool_test.sh
+. "$(dirname "$0")/../lib/tool_test.sh"
 
-ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
-if [[ ! -x $ioe ]]; then
-	echo "bench_cli: no command at $ioe"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-fi
-ioe=$(realpath "$ioe")
-passed=0 failed=0 skipped=0
-dir=$(mktemp -d)
 loop=
 mounted=
-cleanup()
+undo()
 {
 	[[ -n $mounted ]] && umount "$mounted"
 	[[ -n $loop ]] && losetup -d "$loop"
-	rm -rf "$dir"
-}
-trap cleanup EXIT
-cd "$dir" || exit 1
-
-ok()
-{
-	passed=$((passed + 1))
-}
-
-bad()
-{
-	failed=$((failed + 1))
-	echo "FAILED: $*"
-	sed 's/^/    stderr: /' err | head -5
-}
-
-skip()
-{
-	skipped=$((skipped + 1))
-	echo "[SKIP] tools: $*"
-}
-
-# check NAME CONDITION...: one test by a command's status
-check()
-{
-	local name=$1
-	shift
-	if "$@" >/dev/null 2>&1; then
-		ok
-	else
-		bad "$name"
-	fi
-}
-
-# run STATUS ARGS...: run ioe, output in out and err; false if it did not exit with STATUS
-run()
-{
-	local want=$1 got=0
-	shift
-	timeout 60 "$ioe" "$@" >out 2>err </dev/null || got=$?
-	[[ $got -eq $want ]]
 }
 
 # refuses NAME REGEX ARGS...: status 2, one line on stderr like REGEX, nothing on stdout, no new file
@@ -70,15 +21,13 @@ refuses()
 	local name=$1 regex=$2 before
 	shift 2
 	before=$(ls)
-	if run 2 bench "$@" && [[ $(wc -l <err) -eq 1 ]] && grep -qE -- "$regex" err &&
+	if run 2 "$@" && [[ $(wc -l <err) -eq 1 ]] && grep -qE -- "$regex" err &&
 		[[ ! -s out ]] && [[ $(ls) == "$before" ]]; then
 		ok
 	else
 		bad "$name: $(head -1 err)"
 	fi
 }
-
-touch out err
 
 # ---- Options ----------------------------------------------------------------------------------
 
@@ -131,54 +80,54 @@ refuses nomerge_with_limits 'no sense' --filename=new --size=1m --nomerge --merg
 refuses direct_misaligned_on_a_new_file 'multiples of' "${file[@]}" --direct --bs=1000
 refuses directory_as_file 'neither' --filename="$dir" --size=1m
 
-run 2 bnch && grep -q 'did you mean bench' err
+run_ioe 2 bnch && grep -q 'did you mean bench' err
 check unknown_command_is_told_its_nearest test $? -eq 0
-run 0 bench --cmdhelp && grep -q -- '--iodepth_batch_submit' out
+run 0 --cmdhelp && grep -q -- '--iodepth_batch_submit' out
 check cmdhelp_lists_options test $? -eq 0
-run 0 bench --cmdhelp=bs && grep -q 'blocksize' out
+run 0 --cmdhelp=bs && grep -q 'blocksize' out
 check cmdhelp_tells_of_one_option test $? -eq 0
-run 2 floor-memory && run 0 --help && ! grep -q floor-memory out
+run_ioe 2 floor-memory && run_ioe 0 --help && ! grep -q floor-memory out
 check what_the_suite_starts_is_not_for_users test $? -eq 0
-run 0 --version && grep -q '^ioe-' out
+run_ioe 0 --version && grep -q '^ioe-' out
 check version test $? -eq 0
 
 # Values as fio writes them, told by what the job did.
-run 0 bench --filename=units --size=0x10000 --bs=4KiB --ioengine=psync --rw=read &&
+run 0 --filename=units --size=0x10000 --bs=4KiB --ioengine=psync --rw=read &&
 	grep -q 'issued rwts: total=16,0,0,0' out
 check sizes_in_hex_and_kib test $? -eq 0
-run 0 bench --filename units --size 64K --blocksize=8kb --readwrite=write --ioengine=psync &&
+run 0 --filename units --size 64K --blocksize=8kb --readwrite=write --ioengine=psync &&
 	grep -q 'issued rwts: total=0,8,0,0' out
 check values_apart_and_fios_aliases test $? -eq 0
 rm -f units
 
 # ---- Files ------------------------------------------------------------------------------------
 
-run 0 bench --filename=data --size=1m --rw=read --ioengine=psync
+run 0 --filename=data --size=1m --rw=read --ioengine=psync
 check lays_out_a_missing_file test "$(stat -c %s data)" = 1048576
 check laid_out_file_has_no_holes test $(($(stat -c %b data) * 512)) -ge 1048576
 check laid_out_file_does_not_repeat test "$(head -c 4096 data | md5sum)" != \
 	"$(tail -c 4096 data | md5sum)"
 
 cp data copy
-run 0 bench --filename=data --size=2m --rw=read --ioengine=psync
+run 0 --filename=data --size=2m --rw=read --ioengine=psync
 check layout_keeps_what_was_there cmp -n 1048576 data copy
 check layout_extends test "$(stat -c %s data)" = 2097152
 cp copy data
-run 0 bench --filename=data --rw=randread --ioengine=psync
+run 0 --filename=data --rw=randread --ioengine=psync
 check reading_changes_nothing cmp data copy
 
-(ulimit -f 1500 && run 1 bench --filename=data --size=8m --rw=read --ioengine=psync)
+(ulimit -f 1500 && run 1 --filename=data --size=8m --rw=read --ioengine=psync)
 check failed_layout_fails test $? -eq 0
 check failed_layout_gives_the_old_file_back cmp data copy
-(ulimit -f 1500 && run 1 bench --filename=new --size=8m --rw=read --ioengine=psync)
+(ulimit -f 1500 && run 1 --filename=new --size=8m --rw=read --ioengine=psync)
 check failed_layout_fails_on_a_new_file test $? -eq 0
 check failed_layout_leaves_no_new_file test ! -e new
-run 1 bench --filename=new --size=900t --ioengine=psync && grep -q 'left' err
+run 1 --filename=new --size=900t --ioengine=psync && grep -q 'left' err
 check too_little_space_is_said_before_writing test $? -eq 0
 check too_little_space_leaves_no_file test ! -e new
-run 1 bench --filename=missing/new --size=1m --ioengine=psync
+run 1 --filename=missing/new --size=1m --ioengine=psync
 check missing_directory_fails test $? -eq 0
-run 2 bench --filename=data --rw=write --bs=4k --ioengine=psync --iodepth=-1
+run 2 --filename=data --rw=write --bs=4k --ioengine=psync --iodepth=-1
 check bad_value_does_not_write cmp data copy
 
 # ---- Every engine, tiny -------------------------------------------------------------------------
@@ -198,7 +147,7 @@ have_json=
 
 backends=()
 for engine in io_uring libaio threads raw-io_uring raw-libaio psync; do
-	if run 0 bench --filename=data --size=64k --rw=read --ioengine=$engine; then
+	if run 0 --filename=data --size=64k --rw=read --ioengine=$engine; then
 		backends+=("$engine")
 	elif grep -qE 'not implemented|not permitted|Permission' err; then
 		skip "$engine is not available here: $(head -1 err)"
@@ -221,12 +170,12 @@ jobs_of()
 for engine in "${backends[@]}"; do
 	read -ra options <<<"$(jobs_of "$engine")"
 	for rw in read randread write randwrite; do
-		run 0 bench --filename=data --size=1m --rw=$rw --ioengine="$engine" \
+		run 0 --filename=data --size=1m --rw=$rw --ioengine="$engine" \
 			"${options[@]}" && grep -qE '^  (read|write): IOPS=' out &&
 			grep -qE 'issued rwts: total=(256,0|0,256),0,0 short=0,0' out
 		check "$engine does $rw, all of it" test $? -eq 0
 	done
-	run 0 bench --filename=data --rw=randread --ioengine="$engine" --bs=64k --direct \
+	run 0 --filename=data --rw=randread --ioengine="$engine" --bs=64k --direct \
 		--runtime=100ms --time_based --output-format=json "${options[@]}"
 	check "$engine runs for a time" test $? -eq 0
 	if [[ -n $have_json ]]; then
@@ -244,47 +193,47 @@ done
 
 for threading in pool inline none; do
 	for threads in "" --submit_threads=1 --submit_threads=3; do
-		run 0 bench --filename=data --size=1m --rw=randread --iodepth=7 \
+		run 0 --filename=data --size=1m --rw=randread --iodepth=7 \
 			--threading=$threading ${threads:+"$threads"} --channel_capacity=4 &&
 			grep -q 'issued rwts: total=256,0' out
 		check "ours reads all with $threading $threads" test $? -eq 0
 	done
-	run 0 bench --rw=nop --iodepth=16 --threading=$threading --number_ios=10000 &&
+	run 0 --rw=nop --iodepth=16 --threading=$threading --number_ios=10000 &&
 		grep -q '10000 events/' out && grep -qE '^     stages    : timed events=[1-9]' out
 	check "ours does nops with $threading" test $? -eq 0
 done
 if [[ -n $have_json ]]; then
-	run 0 bench --rw=nop --iodepth=16 --number_ios=10000 --output-format=json
+	run 0 --rw=nop --iodepth=16 --number_ios=10000 --output-format=json
 	check json_has_the_stages test "$(json \
 		'all(s["N"] == sum(s["bins"].values()) > 200 and s["mean"] <= s["max"]
 			for s in job["ioe"]["stage_ns"].values()) and len(job["ioe"]["stage_ns"])' \
 		'.jobs[0].ioe.stage_ns | if all(.N == (.bins | add) and .N > 200 and .mean <= .max)
 			then length else false end')" = 5
 fi
-run 0 bench --filename=data --size=1m --rw=write --iodepth=16 --submit_threads=2 --n_drivers=2 \
+run 0 --filename=data --size=1m --rw=write --iodepth=16 --submit_threads=2 --n_drivers=2 \
 	--threading=inline --iodepth_batch_submit=4 --iodepth_batch_complete_min=2
 check several_drivers_and_batches test $? -eq 0
-run 0 bench --filename=data --size=1m --rw=randread --ioengine=libaio --iodepth=8 --iodepth_batch=4 \
+run 0 --filename=data --size=1m --rw=randread --ioengine=libaio --iodepth=8 --iodepth_batch=4 \
 	--iodepth_batch_complete=4
 check batches_without_a_word_of_threads test $? -eq 0
-run 0 bench --filename=data --size=1m --rw=read --iodepth=16 --nomerge &&
+run 0 --filename=data --size=1m --rw=read --iodepth=16 --nomerge &&
 	grep -q 'requests=256, merged events=0' out
 check nomerge_makes_a_request_of_every_event test $? -eq 0
-run 0 bench --filename=data --size=1m --rw=read --iodepth=16 --no_timing &&
+run 0 --filename=data --size=1m --rw=read --iodepth=16 --no_timing &&
 	grep -q 'in flight : avg=0.00' out
 check no_timing_leaves_no_average test $? -eq 0
 
 for options in '' --threading=inline '--threading=none --submit_threads=1' --ioengine=threads; do
 	# shellcheck disable=SC2086 # a list
-	run 0 bench --filename=data --size=1m --rw=randread --waiting --submit_threads=5 $options &&
+	run 0 --filename=data --size=1m --rw=randread --waiting --submit_threads=5 $options &&
 		grep -q 'issued rwts: total=256,0' out && grep -qE 'in flight .* max=[1-5],' out
 	check "threads that wait read all with ${options:-the defaults}" test $? -eq 0
 done
-run 0 bench --rw=nop --waiting --iodepth=3 --number_ios=1000 && grep -q '(1000 events/' out
+run 0 --rw=nop --waiting --iodepth=3 --number_ios=1000 && grep -q '(1000 events/' out
 check threads_that_wait_do_nops test $? -eq 0
 
 if [[ -n $have_json ]]; then
-	run 0 bench --filename=data --ioengine=psync --submit_threads=4 --interleave=1 \
+	run 0 --filename=data --ioengine=psync --submit_threads=4 --interleave=1 \
 		--number_ios=256 --output-format=json
 	check threads_in_turn_do_equal_shares test "$(json 'job["ioe"]["slowest_thread_share"] == 1' \
 		'.jobs[0].ioe.slowest_thread_share == 1' | tr T t)" = true
@@ -330,7 +279,7 @@ fi
 
 # ---- Comparing ----------------------------------------------------------------------------------
 
-run 0 bench --filename=data --rw=randread --iodepth=4 --ioengine=threads --versus=psync --rounds=2 \
+run 0 --filename=data --rw=randread --iodepth=4 --ioengine=threads --versus=psync --rounds=2 \
 	--runtime=50ms --time_based && grep -q '^versus: threads against psync, 2 rounds' out &&
 	[[ $(grep -c '^  psync ' out) -eq 2 ]]
 check versus_runs_both_in_turn test $? -eq 0
@@ -346,7 +295,7 @@ fio_job=(--rw=randread --bs=4k --direct --iodepth=4 --submit_threads=2 --rounds=
 	--number_ios=200 --norandommap --output-format=json)
 if [[ -z $(type -P fio) ]]; then
 	skip '--versus=fio: fio is not installed'
-elif run 0 bench --filename=data "${fio_job[@]}" --ioengine=threads --versus=fio; then
+elif run 0 --filename=data "${fio_job[@]}" --ioengine=threads --versus=fio; then
 	check versus_fio_does_the_same_on_the_engine_of_the_same_kind grep -q \
 		'"fio_ioengine": "psync"' out
 	check versus_fio_does_as_many_ios test "$(grep -c '"total_ios": 200,' out)" -eq 2
@@ -454,25 +403,25 @@ with_sleeping_fio KILL && [[ $status -eq 137 ]]
 check fio_does_not_outlive_ioe test $? -eq 0
 rm -rf stand runs told want says
 
-run 0 suite --what=floor --help && grep -q 'what to measure' out
+run_ioe 0 suite --what=floor --help && grep -q 'what to measure' out
 check help_of_the_suite_behind_an_option test $? -eq 0
-run 0 suite --quick --directory="$dir" && grep -qE '^threads +psync +[0-9]+ +[0-9]+ ' out
+run_ioe 0 suite --quick --directory="$dir" && grep -qE '^threads +psync +[0-9]+ +[0-9]+ ' out
 check suite_quick_prints_its_table test $? -eq 0
 check suite_removes_its_file test -z "$(find "$dir" -name 'ioe-suite*')"
-run 0 suite --quick --directory="$dir" --commit= && grep -q 'commit unknown' out
+run_ioe 0 suite --quick --directory="$dir" --commit= && grep -q 'commit unknown' out
 check suite_knows_no_commit_outside_git test $? -eq 0
-run 2 suite --directory=/nonexistent
+run_ioe 2 suite --directory=/nonexistent
 check suite_without_a_directory test $? -eq 0
-run 2 suite --what=merge --bs=8k && grep -q 'bs means nothing to --what=merge' err
+run_ioe 2 suite --what=merge --bs=8k && grep -q 'bs means nothing to --what=merge' err
 check suite_refuses_options_of_the_other_benchmark test $? -eq 0
 # On a file of ours, to see what it does to it.
 if [[ " ${backends[*]} " == *" io_uring "* && " ${backends[*]} " == *" raw-io_uring "* ]]; then
-	run 0 bench --filename=merged --size=4m --ioengine=psync
+	run 0 --filename=merged --size=4m --ioengine=psync
 	cp merged before
 	filefrag -v merged >places 2>/dev/null
 	placed=$?
 	spread='[0-9.]+ \([0-9.]+-[0-9.]+\)'
-	run 0 suite --what=merge --quick --filename=merged --size=4m &&
+	run_ioe 0 suite --what=merge --quick --filename=merged --size=4m &&
 		grep -q 'submit again 32 blocks at a time' out &&
 		[[ $(grep -cE "^(read|write) +(128|1024) +(1|8|8, turns) .* $spread +>=0.[89].* $spread" out) \
 			-eq 12 && $(grep -cE "^rand(read|write) +(32|128) .* $spread +$spread" out) \
@@ -496,13 +445,13 @@ fi
 
 # ---- The floor ----------------------------------------------------------------------------------
 
-run 2 suite --what=floor --only=T1,T99 && grep -q "no target 'T99'" err && [[ $(wc -l <err) -eq 1 ]]
+run_ioe 2 suite --what=floor --only=T1,T99 && grep -q "no target 'T99'" err && [[ $(wc -l <err) -eq 1 ]]
 check floor_refuses_an_unknown_target test $? -eq 0
-run 2 suite --what=floor --only=, && grep -q 'names no target' err
+run_ioe 2 suite --what=floor --only=, && grep -q 'names no target' err
 check floor_refuses_a_list_of_nothing test $? -eq 0
-run 2 suite --only=T1 && grep -q 'only means nothing to --what=main' err
+run_ioe 2 suite --only=T1 && grep -q 'only means nothing to --what=main' err
 check floor_options_are_the_floors test $? -eq 0
-run 2 suite --what=floor --output=missing/floor && grep -q 'missing/floor' err && [[ ! -s out ]]
+run_ioe 2 suite --what=floor --output=missing/floor && grep -q 'missing/floor' err && [[ ! -s out ]]
 check floor_that_cannot_write_is_not_begun test $? -eq 0
 
 # Whatever the numbers are, the verdicts must be theirs.
@@ -519,7 +468,7 @@ floor_holds='
 floor_of()
 {
 	rm -rf floor
-	run 0 suite --what=floor --quick --size=1m --directory="$dir" --output=floor --only="$1"
+	run_ioe 0 suite --what=floor --quick --size=1m --directory="$dir" --output=floor --only="$1"
 }
 # How many of its figures have a bound: of threads that wait, and of producers.
 declare -A bounds=()
@@ -570,7 +519,7 @@ else
 	skip 'floor without fio and gnuplot: no io_uring here'
 fi
 rm -rf floor
-run 0 probe --filename=data && grep -q 'O_DIRECT' out
+run_ioe 0 probe --filename=data && grep -q 'O_DIRECT' out
 check probe_tells_backends_and_alignment test $? -eq 0
 
 # ---- Failing and stopping -----------------------------------------------------------------------
@@ -630,7 +579,7 @@ if loop=$(losetup -f --show disk 2>/dev/null); then
 	md5sum <disk >before
 	refuses write_to_a_partitioned_device 'partition' --filename="$loop" --rw=write \
 		--ioengine=psync --size=1m
-	run 0 bench --filename="$loop" --rw=read --ioengine=psync --size=1m
+	run 0 --filename="$loop" --rw=read --ioengine=psync --size=1m
 	check read_from_a_partitioned_device test $? -eq 0
 	check partitioned_device_is_untouched test "$(md5sum <disk)" = "$(cat before)"
 	refuses larger_than_the_device 'less than --size' --filename="$loop" --rw=read \
@@ -644,7 +593,7 @@ if loop=$(losetup -f --show disk 2>/dev/null); then
 			--ioengine=psync --size=1m
 		umount mnt
 		mounted=
-		run 0 bench --filename="$loop" --rw=randwrite --ioengine=psync --size=1m
+		run 0 --filename="$loop" --rw=randwrite --ioengine=psync --size=1m
 		check write_to_a_free_device test $? -eq 0
 	else
 		skip 'mounted device: no mkfs.ext4 or mount here'
@@ -654,5 +603,4 @@ else
 	skip 'block devices: no loop device here'
 fi
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[[ $failed -eq 0 ]]
+report

@@ -4,54 +4,15 @@
 # stopped job leaves; patterns as the kernel sees them; files, their layout, and what is refused.
 # Usage: tests/tools/jobs.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 set -u
+# shellcheck source=tests/lib/tool_test.sh
+. "$(dirname "$0")/../lib/tool_test.sh"
 
-ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
-if [[ ! -x $ioe ]]; then
-	echo "jobs: no command at $ioe"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-fi
-ioe=$(realpath "$ioe")
-passed=0 failed=0 skipped=0
-dir=$(mktemp -d)
 loop=
 mounted=
-cleanup()
+undo()
 {
 	[[ -n $mounted ]] && { fsfreeze -u "$mounted" 2>/dev/null; umount "$mounted"; }
 	[[ -n $loop ]] && losetup -d "$loop"
-	rm -rf "$dir"
-}
-trap cleanup EXIT
-cd "$dir" || exit 1
-
-# check NAME CONDITION...: one test by a command's status
-check()
-{
-	local name=$1
-	shift
-	if "$@" >/dev/null 2>&1; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $name"
-		sed 's/^/    stderr: /' err | head -5
-	fi
-}
-
-skip()
-{
-	skipped=$((skipped + 1))
-	echo "[SKIP] jobs: $*"
-}
-
-# run STATUS ARGS...: run ioe bench, output in out and err; false if it did not exit with STATUS
-run()
-{
-	local want=$1 got=0
-	shift
-	timeout 60 "$ioe" bench "$@" >out 2>err </dev/null || got=$?
-	[[ $got -eq $want ]]
 }
 
 # json FILTER: is it true of the JSON in out?
@@ -60,11 +21,10 @@ json()
 	jq -e "$1" out
 }
 
-touch out err
 if ! command -v jq >/dev/null; then
 	skip 'no jq'
-	echo "$passed passed, $failed failed, $skipped skipped"
-	exit 0
+	report
+	exit
 fi
 
 # ---- Clones, walls, delays ----------------------------------------------------------------------
@@ -472,5 +432,4 @@ else
 	skip 'what does not come back: no loop device, ext4 or mount here'
 fi
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[[ $failed -eq 0 ]]
+report

@@ -4,59 +4,10 @@
 # said, --showcmd beside fio's, help, the man page, where results go. Hardly any IO.
 # Usage: tests/tools/options.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 set -u
+# shellcheck source=tests/lib/tool_test.sh
+. "$(dirname "$0")/../lib/tool_test.sh"
 
-ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
-if [[ ! -x $ioe ]]; then
-	echo "options: no command at $ioe"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-fi
-ioe=$(realpath "$ioe")
-root=$(realpath "$(dirname "$0")/../..")
 examples=/usr/share/doc/fio/examples
-passed=0 failed=0 skipped=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-
-ok()
-{
-	passed=$((passed + 1))
-}
-
-bad()
-{
-	failed=$((failed + 1))
-	echo "FAILED: $*"
-	sed 's/^/    stderr: /' err | head -5
-}
-
-skip()
-{
-	skipped=$((skipped + 1))
-	echo "[SKIP] tools: $*"
-}
-
-# check NAME CONDITION...: one test by a command's status
-check()
-{
-	local name=$1
-	shift
-	if "$@" >/dev/null 2>&1; then
-		ok
-	else
-		bad "$name"
-	fi
-}
-
-# run STATUS ARGS...: run ioe bench, output in out and err; false if it did not exit with STATUS
-run()
-{
-	local want=$1 got=0
-	shift
-	timeout 60 "$ioe" bench "$@" >out 2>err </dev/null || got=$?
-	[[ $got -eq $want ]]
-}
 
 # job [FILE]: standard input becomes a job file, job.fio if it is not named
 job()
@@ -492,5 +443,4 @@ else
 	skip 'man_page_is_clean: mandoc is not installed'
 fi
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[[ $failed -eq 0 ]]
+report

@@ -4,36 +4,8 @@
 # Usage: tests/tools/plot.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 # The pictures of real runs are kept for looking at where IOE_PLOT_KEEP names a folder.
 set -u
-
-ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
-if [[ ! -x $ioe ]]; then
-	echo "plot: no command at $ioe"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-fi
-ioe=$(realpath "$ioe")
-passed=0 failed=0 skipped=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-
-# check NAME COMMAND...: one test by a command's status
-check() {
-	local name=$1
-	shift
-	if "$@" >/dev/null 2>&1; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $name"
-		sed 's/^/    stderr: /' err | head -5
-	fi
-}
-
-skip() {
-	skipped=$((skipped + 1))
-	echo "[SKIP] tools: $*"
-}
+# shellcheck source=tests/lib/tool_test.sh
+. "$(dirname "$0")/../lib/tool_test.sh"
 
 # plot ARGS...: status in $status, one line of stderr in err
 plot() {
@@ -92,11 +64,7 @@ document() {
 		--args "$@"
 }
 
-if ! command -v xmllint >/dev/null; then
-	echo 'plot: no xmllint, which looks at the XML'
-	exit 77
-fi
-: >err
+needs xmllint 'which looks at the XML'
 panels=(percentiles latency-mean latency-p99 iops bandwidth)
 document one 20 read >one.json
 document two 20 read write >two.json
@@ -281,5 +249,4 @@ done
 plot --help
 check help_fits_a_screen test "$status" = 0 -a "$(wc -l <out)" -lt 24
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[[ $failed = 0 ]]
+report

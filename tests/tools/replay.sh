@@ -5,47 +5,8 @@
 # Usage: tests/tools/replay.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 # shellcheck disable=SC2016 # awk's programs
 set -u
-
-ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
-if [[ ! -x $ioe ]]; then
-	echo "replay: no command at $ioe"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-fi
-ioe=$(realpath "$ioe")
-passed=0 failed=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-
-ok()
-{
-	passed=$((passed + 1))
-}
-
-bad()
-{
-	failed=$((failed + 1))
-	echo "FAILED: $*"
-	sed 's/^/    stderr: /' err | head -5
-}
-
-# check NAME CONDITION...: one test by a command's status
-check()
-{
-	local name=$1
-	shift
-	if "$@" >/dev/null 2>&1; then ok; else bad "$name"; fi
-}
-
-# run STATUS ARGS...: run ioe bench, output in out and err; false if it did not exit with STATUS
-run()
-{
-	local want=$1 got=0
-	shift
-	timeout 60 "$ioe" bench --eta=never "$@" >out 2>err </dev/null || got=$?
-	[[ $got -eq $want ]]
-}
+# shellcheck source=tests/lib/tool_test.sh
+. "$(dirname "$0")/../lib/tool_test.sh"
 
 # operations LOG: what is done, without times; where a sync stands, but not the offset that fio notes
 operations()
@@ -76,8 +37,6 @@ traced()
 		/ fsync\(/ { print file, "sync ", "" }
 		/ fdatasync\(/ { print file, "datasync ", "" }' trace | sed 's/ *$//'
 }
-
-touch out err
 
 # ---- One list, on each engine, and by fio ---------------------------------------------------------
 
@@ -288,5 +247,4 @@ run 1 --filename=f --size=1m --ioengine=psync --write_bw_log=/nowhere/x
 check a_log_that_cannot_be_written grep -q '/nowhere/x_bw.1.log: No such file or directory' err
 check and_the_results_are_there grep -q 'read: IOPS' out
 
-echo "$passed passed, $failed failed, 0 skipped"
-[[ $failed -eq 0 ]]
+report

@@ -4,47 +4,8 @@
 # what was spoilt between writing and reading is found, and called by its name.
 # Usage: tests/tools/verify.sh [IOE], the built command; default $IOE_RELEASE_DIR/ioe.
 set -u
-
-ioe=${1:-${IOE_RELEASE_DIR:-build/release}/ioe}
-slow_file=${IOE_TEST_DIR:-build/test}/tools/slow_file
-for program in "$ioe" "$slow_file"; do
-	if [[ ! -x $program ]]; then
-		echo "verify: no program at $program"
-		echo "0 passed, 1 failed, 0 skipped"
-		exit 1
-	fi
-done
-ioe=$(realpath "$ioe") slow_file=$(realpath "$slow_file")
-passed=0 failed=0 skipped=0 server=
-dir=$(mktemp -d)
-cleanup()
-{
-	[[ -n $server ]] && kill "$server" && wait "$server"
-	rm -rf "$dir"
-}
-trap cleanup EXIT
-cd "$dir" || exit 1
-
-ok()
-{
-	passed=$((passed + 1))
-}
-
-bad()
-{
-	failed=$((failed + 1))
-	echo "FAILED: $*"
-	sed 's/^/    stderr: /' err | head -5
-}
-
-# run STATUS ARGS...: run ioe bench, output in out and err; false if it did not exit with STATUS
-run()
-{
-	local want=$1 got=0
-	shift
-	timeout 60 "$ioe" bench --eta=never "$@" >out 2>err </dev/null || got=$?
-	[[ $got -eq $want ]]
-}
+# shellcheck source=tests/lib/tool_test.sh
+. "$(dirname "$0")/../lib/tool_test.sh"
 
 # right NAME ARGS...: ends well
 right()
@@ -81,8 +42,6 @@ flip()
 	printf "\\x$(printf %02x $((byte ^ 16)))" |
 		dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
-
-touch out err
 
 # ---- Every engine: right, and each way of being wrong -------------------------------------------
 
@@ -293,14 +252,7 @@ refuses endless_verify_only 'time_based' --rw=write --verify=crc32c --verify_onl
 
 # ---- Of slow files: ramp_time that ends while it reads back; Ctrl-C then -----------------------
 
-mkdir mount
-"$slow_file" mount 4194304 5000 2>/dev/null &
-server=$!
-for ((i = 0; i < 100; i++)); do
-	[[ -e mount/file ]] && break
-	sleep 0.05
-done
-if [[ -e mount/file ]]; then
+if slow_file_begin 4194304 5000; then
 	# 40 writes in 200 ms, and then 40 reads: ramp_time is over while it reads.
 	slow=(--filename=mount/file --size=160k --bs=4k --direct --rw=write --ioengine=psync
 		--verify=crc32c --allow_file_create=0)
@@ -329,9 +281,7 @@ if [[ -e mount/file ]]; then
 		bad "interrupted: $(grep issued out)"
 	fi
 else
-	skipped=$((skipped + 1))
-	echo "[SKIP] tools: Ctrl-C while reading back: no FUSE here"
+	skip 'Ctrl-C while reading back: no FUSE here'
 fi
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[[ $failed -eq 0 ]]
+report
