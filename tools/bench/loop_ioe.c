@@ -312,10 +312,12 @@ static void ours_thread_close(struct job_thread *thread)
 			loop->engine = NULL;
 		}
 	}
-	if (job->options->submit_threads && !job->options->waiting)
+	if (job->options->waiting)
+		waiter_close(thread);
+	else if (job->options->submit_threads)
 		producer_close(thread);
 	else
-		ioe_slots_free(thread, thread->state); /* of a waiter, its one IO */
+		ioe_slots_free(thread, thread->state);
 }
 
 const struct loop_ops loop_ioe = {

@@ -66,5 +66,6 @@ void producer_close(struct job_thread *thread);
 /* Threads that wait for each IO: loop_waiter.c. */
 int waiter_open(struct job_thread *thread);
 void waiter_run(struct job_thread *thread);
+void waiter_close(struct job_thread *thread);
 
 #endif

@@ -5,10 +5,9 @@
  * Threads:    submit_threads of them, which share only the number of the next IO.
  * Ownership:  none of its own.
  */
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "tools/bench/job.h"
+#include "tools/bench/loop_alone.h"
 
 static uint32_t psync_n_threads(const struct bench_options *options)
 {
@@ -28,30 +27,9 @@ static uint32_t psync_depth(const struct bench_options *options, uint32_t index)
 	return 1;
 }
 
-/* The thread's one IO. */
-static int psync_thread_open(struct job_thread *thread)
+static bool psync_call(struct job_thread *thread, struct job_io *io, int64_t *ret_result)
 {
-	struct job_io *io = aligned_alloc(64, 64);
-
-	if (!io) {
-		job_fail(thread->job, -ENOMEM, "no memory");
-		return -ENOMEM;
-	}
-	job_io_init(thread, io, 0);
-	thread->state = io;
-	job_ios_are(thread, io, sizeof(*io));
-	return 0;
-}
-
-static void psync_thread_close(struct job_thread *thread)
-{
-	job_ios_are(thread, NULL, 0);
-	free(thread->state);
-}
-
-static int64_t call(const struct job *job, const struct job_io *io)
-{
-	const int fd = target_fd(&job->target, io->file, 0);
+	const int fd = target_fd(&thread->job->target, io->file, 0);
 	int64_t result;
 
 	if (io->direction == DIRECTION_SYNC)
@@ -60,38 +38,26 @@ static int64_t call(const struct job *job, const struct job_io *io)
 		result = pwrite(fd, io->buffer, io->bytes, (off_t)io->offset);
 	else
 		result = pread(fd, io->buffer, io->bytes, (off_t)io->offset);
-	return result < 0 ? sys_result(result) : result;
+	*ret_result = result < 0 ? sys_result(result) : result;
+	thread->system_calls++;
+	return true;
 }
 
-/* An IO begins when the one before has ended, unless it is not due. */
-static void run_alone(struct job_thread *thread, bool is_null)
+static bool null_call(struct job_thread *thread, struct job_io *io, int64_t *ret_result)
 {
-	struct job *job = thread->job;
-	struct job_io *io = thread->state;
-	uint64_t start_ns = job_now_ns(job), now;
-
-	while (job_next(thread, io)) {
-		int64_t result;
-
-		if (job->is_paced && !job_wait_until_due(thread, io))
-			break;
-		io->start_ns = job_start_ns(job, start_ns);
-		result = is_null ? io->bytes : call(job, io);
-		thread->system_calls += !is_null;
-		now = job_now_ns(job);
-		job_done(job, thread->shard, io, result, now);
-		start_ns = now;
-	}
+	(void)thread;
+	*ret_result = io->bytes;
+	return true;
 }
 
 static void psync_thread_run(struct job_thread *thread)
 {
-	run_alone(thread, false);
+	alone_run(thread, psync_call);
 }
 
 static void null_thread_run(struct job_thread *thread)
 {
-	run_alone(thread, true);
+	alone_run(thread, null_call);
 }
 
 const struct loop_ops loop_psync = {
@@ -99,9 +65,9 @@ const struct loop_ops loop_psync = {
 	.n_threads = psync_n_threads,
 	.n_foreign_shards = psync_n_foreign_shards,
 	.depth = psync_depth,
-	.thread_open = psync_thread_open,
+	.thread_open = alone_open,
 	.thread_run = psync_thread_run,
-	.thread_close = psync_thread_close,
+	.thread_close = alone_close,
 };
 
 const struct loop_ops loop_null = {
@@ -109,7 +75,7 @@ const struct loop_ops loop_null = {
 	.n_threads = psync_n_threads,
 	.n_foreign_shards = psync_n_foreign_shards,
 	.depth = psync_depth,
-	.thread_open = psync_thread_open,
+	.thread_open = alone_open,
 	.thread_run = null_thread_run,
-	.thread_close = psync_thread_close,
+	.thread_close = alone_close,
 };

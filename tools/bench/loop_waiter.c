@@ -8,51 +8,39 @@
  *             threading=none there is one, which drives the engine while it waits.
  * Ownership:  the event is on the stack of its thread, which has waited when it leaves.
  */
-#include <stdlib.h>
 #include <string.h>
 
+#include "tools/bench/loop_alone.h"
 #include "tools/bench/loop_ioe.h"
 
 int waiter_open(struct job_thread *thread)
 {
-	struct job_io *io = aligned_alloc(64, 64);
+	return alone_open(thread);
+}
 
-	if (!io) {
-		job_fail(thread->job, -ENOMEM, "no memory");
-		return -ENOMEM;
+void waiter_close(struct job_thread *thread)
+{
+	alone_close(thread);
+}
+
+static bool waiter_call(struct job_thread *thread, struct job_io *io, int64_t *ret_result)
+{
+	struct job *job = thread->job;
+	struct ioe_loop *loop = job->state;
+	struct ioe_event event;
+	int rc;
+
+	ioe_loop_prepare(job, &event, thread->index, io);
+	rc = ioe_submit(loop->engine, &event);
+	if (rc) {
+		job_fail(job, rc, "ioe_submit: %s", strerror(-rc));
+		return false;
 	}
-	job_io_init(thread, io, 0);
-	thread->state = io;
-	job_ios_are(thread, io, sizeof(*io));
-	return 0;
+	*ret_result = ioe_wait(loop->engine, &event);
+	return true;
 }
 
 void waiter_run(struct job_thread *thread)
 {
-	struct job *job = thread->job;
-	struct ioe_loop *loop = job->state;
-	struct job_io *io = thread->state;
-	uint64_t start_ns = job_now_ns(job);
-
-	while (job_next(thread, io)) {
-		struct ioe_event event;
-		int64_t result;
-		uint64_t now;
-		int rc;
-
-		if (job->is_paced && !job_wait_until_due(thread, io))
-			break;
-		io->start_ns = job_start_ns(job, start_ns);
-		ioe_loop_prepare(job, &event, thread->index, io);
-		rc = ioe_submit(loop->engine, &event);
-		if (rc) {
-			job_drop(job, io);
-			job_fail(job, rc, "ioe_submit: %s", strerror(-rc));
-			break;
-		}
-		result = ioe_wait(loop->engine, &event);
-		now = job_now_ns(job);
-		job_done(job, thread->shard, io, result, now);
-		start_ns = now;
-	}
+	alone_run(thread, waiter_call);
 }
