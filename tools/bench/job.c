@@ -77,7 +77,7 @@ static void sync_at_end(struct job_thread *thread)
 		atomic_store(&job->is_syncing, true);
 		rc = sys_result(fsync(target_fd(&job->target, i, 0)));
 		atomic_store(&job->is_syncing, false);
-		job_done(job, thread->shard, &io, rc, clock_now_ns());
+		job_done(job, thread->shard, &io, rc, clock_now_ns(), false);
 	}
 }
 

@@ -333,26 +333,16 @@ static inline void job_count(struct job *job, struct job_shard *shard, struct jo
 }
 
 /* An IO has come back, at now_ns: 0 where the job is not timed. shard is that of the thread that
- * calls. The IO may be given to job_next() again. */
+ * calls. is_issue_seen, the same in every call of a loop: it sees the kernel take an IO, and
+ * io->issue_ns is set, or 0. The IO may be given to job_next() again. */
 static inline void job_done(struct job *job, struct job_shard *shard, struct job_io *io,
-			    int64_t result, uint64_t now_ns)
+			    int64_t result, uint64_t now_ns, bool is_issue_seen)
 {
 	atomic_store_explicit(&io->is_out, false, memory_order_relaxed);
 	if (atomic_load_explicit(&job->is_special_done, memory_order_relaxed))
-		job_done_special(job, shard, io, result, now_ns, false);
+		job_done_special(job, shard, io, result, now_ns, is_issue_seen);
 	else
-		job_count(job, shard, io, result, now_ns, false);
-}
-
-/* The same of a loop that sees the kernel take an IO: io->issue_ns is set, or 0. */
-static inline void job_done_seen(struct job *job, struct job_shard *shard, struct job_io *io,
-				 int64_t result, uint64_t now_ns)
-{
-	atomic_store_explicit(&io->is_out, false, memory_order_relaxed);
-	if (atomic_load_explicit(&job->is_special_done, memory_order_relaxed))
-		job_done_special(job, shard, io, result, now_ns, true);
-	else
-		job_count(job, shard, io, result, now_ns, true);
+		job_count(job, shard, io, result, now_ns, is_issue_seen);
 }
 
 #endif

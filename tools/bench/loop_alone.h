@@ -55,7 +55,7 @@ __attribute__((always_inline)) static inline void alone_run(struct job_thread *t
 			break;
 		}
 		now = job_now_ns(job);
-		job_done(job, thread->shard, io, result, now);
+		job_done(job, thread->shard, io, result, now, false);
 		start_ns = now;
 	}
 }

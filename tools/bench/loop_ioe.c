@@ -223,7 +223,7 @@ static void on_done(struct ioe_event *event)
 	struct job *job = thread->job;
 	const uint64_t now_ns = job_now_ns(job);
 
-	job_done(job, job_foreign_shard(job), &slot->io, event->result, now_ns);
+	job_done(job, job_foreign_shard(job), &slot->io, event->result, now_ns, false);
 	go_on(thread, slot, now_ns);
 }
 

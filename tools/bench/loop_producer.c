@@ -275,8 +275,8 @@ void producer_run(struct job_thread *thread)
 		for (; slot; slot = next, n++) {
 			next = slot->io.next;
 			producer->n_out--;
-			job_done(job, thread->shard, &slot->io, slot->event.result,
-				 slot->io.end_ns);
+			job_done(job, thread->shard, &slot->io, slot->event.result, slot->io.end_ns,
+				 false);
 			begin(thread, producer, slot);
 		}
 		atomic_fetch_sub(&producer->n_ready, n);

@@ -113,7 +113,7 @@ static inline void raw_slots_given(struct raw_slots *slots, const struct job_thr
 static inline void raw_slots_back(struct raw_slots *slots, struct job_thread *thread, uint32_t i,
 				  int64_t result)
 {
-	job_done_seen(thread->job, thread->shard, &slots->io[i], result, slots->now_ns);
+	job_done(thread->job, thread->shard, &slots->io[i], result, slots->now_ns, true);
 	slots->n_in_kernel--;
 	slots->free[slots->n_free++] = i;
 }
