@@ -39,7 +39,7 @@ leave()
 {
 	undo
 	slow_file_end
-	rm -rf "$dir"
+	rm -rf --one-file-system "$dir" # should undo() not have unmounted something
 }
 
 ok()
@@ -100,6 +100,7 @@ slow_file_begin()
 		kill -0 "$slow_file_pid" 2>/dev/null || break
 		sleep 0.05
 	done
+	slow_file_end
 	return 1
 }
 
