@@ -85,6 +85,35 @@ run()
 	run_ioe "$want" bench "$@"
 }
 
+# is_refused REGEX ARGS...: status 2, one line on stderr like REGEX, nothing on stdout, no new file
+is_refused()
+{
+	local regex=$1 before
+	shift
+	before=$(ls)
+	run 2 "$@" && [[ $(wc -l <err) -eq 1 ]] && grep -qE -- "$regex" err && [[ ! -s out ]] &&
+		[[ $(ls) == "$before" ]]
+}
+
+# refuses NAME REGEX ARGS...
+refuses()
+{
+	local name=$1
+	shift
+	if is_refused "$@"; then ok; else bad "$name: $(head -1 err)"; fi
+}
+
+# thrice COMMAND...: whether it is true once of three times. For what is timed: a machine that is busy
+# with something else may delay that; what is wrong is so each time.
+thrice()
+{
+	local i
+	for ((i = 0; i < 3; i++)); do
+		"$@" && return
+	done
+	return 1
+}
+
 # slow_file_begin BYTES ARGS...: mount/file is of so many bytes, and as slow as slow_file.c says of the
 # ARGS; instead of the one there was. False: no FUSE here, says err.
 slow_file_begin()

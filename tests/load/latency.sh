@@ -19,12 +19,6 @@ holds()
 		"$1" >why 2>&1
 }
 
-# told NAME FILE FILTER
-told()
-{
-	if holds "$2" "$3"; then ok; else bad "$1: $(jq -c '.jobs[0].read.clat_ns' "$2")"; fi
-}
-
 # Half a bucket below it may be told, but no more; what the machine adds is noise, 1 ms of the median.
 floor='(1 - 1 / 128)'
 near() # PERCENTILE US
@@ -36,34 +30,53 @@ with_fio=
 command -v fio >/dev/null && with_fio=1
 [[ -n $with_fio ]] || skip 'known latencies by fio: no fio'
 
-# measure NAME IOS DEPTH FILTER: by every engine, and by fio. A machine that is busy with something else
-# adds more than that, so each may try three times: what is wrong is so each time.
+# cannot: this engine is not to be had here, says err
+cannot()
+{
+	grep -qE 'not implemented|not permitted|Permission' err
+}
+
+# by_ioe FILTER ARGS...: what the job in ioe.json says holds, or it cannot be run
+by_ioe()
+{
+	local filter=$1
+	shift
+	timeout 60 "$ioe" bench "${job[@]}" "$@" >ioe.json 2>err </dev/null
+	cannot || holds ioe.json "$filter"
+}
+
+# by_fio FILTER ARGS...: of the job in fio.json
+by_fio()
+{
+	local filter=$1
+	shift
+	timeout 60 fio "${job[@]}" "$@" >fio.json 2>err </dev/null
+	holds fio.json "$filter"
+}
+
+# measure NAME IOS DEPTH FILTER: by every engine, and by fio
 measure()
 {
-	local engine options filter i
+	local engine options filter
 	for engine in psync raw-io_uring raw-libaio io_uring libaio threads; do
-		options=(--iodepth="$3")
-		[[ $engine = psync ]] && options=(--submit_threads="$3")
+		options=(--iodepth="$3" --ioengine="$engine" --number_ios="$2")
+		[[ $engine = psync ]] && options[0]=--submit_threads="$3"
 		filter="$4 and .N == $2 and \$p[\"1.000000\"] >= .min / 1000 * $floor"
-		for ((i = 0; i < 3; i++)); do
-			timeout 60 "$ioe" bench "${job[@]}" "${options[@]}" --ioengine=$engine --number_ios="$2" \
-				>ioe.json 2>err </dev/null
-			if grep -qE 'not implemented|not permitted|Permission' err; then
-				skip "known latency on $engine: $(head -n 1 err)"
-				continue 2
-			fi
-			holds ioe.json "$filter" && break
-		done
-		told "$1 on $engine" ioe.json "$filter"
+		if ! thrice by_ioe "$filter" "${options[@]}"; then
+			bad "$1 on $engine: $(jq -c '.jobs[0].read.clat_ns' ioe.json)"
+		elif cannot; then
+			skip "known latency on $engine: $(head -n 1 err)"
+		else
+			ok
+		fi
 		[[ $engine = raw-io_uring ]] && cp ioe.json raw.json
 	done
 	[[ -n $with_fio ]] || return
-	for ((i = 0; i < 3; i++)); do
-		timeout 60 fio "${job[@]}" --iodepth="$3" --ioengine=io_uring --number_ios="$2" >fio.json 2>err \
-			</dev/null
-		holds fio.json "$4" && break
-	done
-	told "$1 by fio" fio.json "$4"
+	if thrice by_fio "$4" --iodepth="$3" --ioengine=io_uring --number_ios="$2"; then
+		ok
+	else
+		bad "$1 by fio: $(jq -c '.jobs[0].read.clat_ns' fio.json)"
+	fi
 	# The same, within a bucket and the noise.
 	if jq -es 'map(.jobs[0].read.clat_ns.percentile["50.000000"]) |
 		(.[0] - .[1] | fabs) <= .[1] / 64 + 1000000' raw.json fio.json >why 2>&1; then

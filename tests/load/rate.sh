@@ -27,20 +27,25 @@ holds()
 	jq -e ".jobs[0] | $1" out >/dev/null 2>&1
 }
 
-# timed NAME CONDITION ARGS...: a job whose result is like that. A machine that is busy with something
-# else may delay what is timed, so it may try three times: what is wrong is so each time.
+# gives CONDITION ARGS...: a job whose result is like that
+gives()
+{
+	local condition=$1
+	shift
+	result "$@"
+	holds "$condition"
+}
+
+# timed NAME CONDITION ARGS...: the same, tried three times
 timed()
 {
-	local name=$1 condition=$2 i
-	shift 2
-	for ((i = 0; i < 3; i++)); do
-		result "$@"
-		if holds "$condition"; then
-			ok
-			return
-		fi
-	done
-	bad "$name: $(jq -c '.jobs[0] | [.job_runtime, .read.iops, .write.iops, .read.total_ios, .write.total_ios, .ioe.intended_lat_ns.read.percentile, .read.clat_ns.percentile]' out)"
+	local name=$1
+	shift
+	if thrice gives "$@"; then
+		ok
+	else
+		bad "$name: $(jq -c '.jobs[0] | [.job_runtime, .read.iops, .write.iops, .read.total_ios, .write.total_ios, .ioe.intended_lat_ns.read.percentile, .read.clat_ns.percentile]' out)"
+	fi
 }
 
 engines=(io_uring libaio threads raw-io_uring raw-libaio psync)

@@ -15,20 +15,6 @@ undo()
 	[[ -n $loop ]] && losetup -d "$loop"
 }
 
-# refuses NAME REGEX ARGS...: status 2, one line on stderr like REGEX, nothing on stdout, no new file
-refuses()
-{
-	local name=$1 regex=$2 before
-	shift 2
-	before=$(ls)
-	if run 2 "$@" && [[ $(wc -l <err) -eq 1 ]] && grep -qE -- "$regex" err &&
-		[[ ! -s out ]] && [[ $(ls) == "$before" ]]; then
-		ok
-	else
-		bad "$name: $(head -1 err)"
-	fi
-}
-
 # ---- Options ----------------------------------------------------------------------------------
 
 file=(--filename=new --size=1m --ioengine=psync)

@@ -15,24 +15,6 @@ job()
 	cat >"${1:-job.fio}"
 }
 
-# is_refused REGEX ARGS...: status 2, one line on stderr like REGEX, nothing on stdout, no new file
-is_refused()
-{
-	local regex=$1 before
-	shift
-	before=$(ls)
-	run 2 "$@" && [[ $(wc -l <err) -eq 1 ]] && grep -qE -- "$regex" err && [[ ! -s out ]] &&
-		[[ $(ls) == "$before" ]]
-}
-
-# refuses NAME REGEX ARGS...
-refuses()
-{
-	local name=$1
-	shift
-	if is_refused "$@"; then ok; else bad "$name: $(head -1 err)"; fi
-}
-
 # refuses_option NAME REGEX OPTION...: of a job that is right without it
 refuses_option()
 {
